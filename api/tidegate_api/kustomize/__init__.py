@@ -1,0 +1,1 @@
+"""Appliers of Kustomize overlays and plain YAML (kustomize.toolkit.fluxcd.io)."""

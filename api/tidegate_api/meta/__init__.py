@@ -1,0 +1,1 @@
+"""What all kinds share: object metadata, conditions, references, artifacts, agreed keys."""

@@ -1,0 +1,1 @@
+"""Sources: where the wanted state comes from (source.toolkit.fluxcd.io)."""

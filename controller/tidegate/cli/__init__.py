@@ -1,0 +1,1 @@
+"""The commands of `tidegate`: which controllers run in this process, and what they are given."""

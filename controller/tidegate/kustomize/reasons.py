@@ -1,0 +1,10 @@
+"""Reasons of Ready that Flux gives for Kustomizations (flux-v2-behaviour.md 5.3)."""
+
+ARTIFACT_FAILED = "ArtifactFailed"
+BUILD_FAILED = "BuildFailed"
+DEPENDENCY_NOT_READY = "DependencyNotReady"
+HEALTH_CHECK_FAILED = "HealthCheckFailed"
+PRUNE_FAILED = "PruneFailed"
+RECONCILIATION_FAILED = "ReconciliationFailed"
+RECONCILIATION_SUCCEEDED = "ReconciliationSucceeded"
+UNSUPPORTED = "FeatureGateDisabled"

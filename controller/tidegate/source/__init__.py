@@ -1,0 +1,10 @@
+"""source-controller: brings content from outside into the cluster as artifacts that others fetch by digest.
+
+main.py         what is plugged in: flags -> clients -> reconcilers -> a Unit of the Manager
+watches.py      what wakes a source
+reconciler.py   the story of one GitRepository: prepare -> fetch -> archive -> publish
+git.py          which revision is wanted, with which credentials; the conversation with adapters.git_remote
+conditions.py   the conditions and reasons of sources, and how Ready follows from them
+storage.py      artifacts on disk: published whole or not at all, verified, collected
+server.py       the artifact server: knows names, not directories
+"""

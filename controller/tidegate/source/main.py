@@ -1,0 +1,85 @@
+"""source-controller: the only place where its real parts are plugged together."""
+
+import argparse
+import os
+import socket
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+from tidegate.adapters.git_remotes import GitRemotes
+from tidegate.runtime import probes, threads
+from tidegate.runtime.cache import Cache
+from tidegate.runtime.controller import Controller
+from tidegate.runtime.manager import Unit
+from tidegate.runtime.resources import resource_of
+from tidegate.runtime.watch import Selection
+from tidegate.source import conditions, server, watches
+from tidegate.source.polls import Polls
+from tidegate.source.reconciler import GitRepositoryReconciler
+from tidegate.source.storage import Retention, Storage
+from tidegate.toolkit.attempt import Tools
+from tidegate.toolkit.flags import FlagSet
+from tidegate.toolkit.program import Program
+from tidegate.toolkit.status import StatusWriter
+from tidegate_api import codec
+from tidegate_api.source.v1.git_repository import GitRepository
+
+NAME = "source-controller"
+CONCURRENT = 2
+
+
+def define_flags(flags: FlagSet) -> None:
+    """Flags of source-controller alone (flux-v2-behaviour.md 3.7)."""
+    flags.text("storage-path", "/data", "directory of artifacts and repositories", env="STORAGE_PATH")
+    flags.text("storage-addr", ":9090", "address of the artifact server", env="STORAGE_ADDRESS")
+    flags.text("storage-adv-addr", "", "host under which consumers reach it", env="STORAGE_ADV_ADDR")
+    flags.duration("artifact-retention-ttl", timedelta(minutes=1), "how long superseded artifacts stay")
+    flags.number("artifact-retention-records", 2, "how many artifacts of an object stay")
+    flags.text("artifact-digest-algo", "sha256", "sha256, sha384 or sha512")
+
+
+async def build(program: Program, stack: AsyncExitStack) -> Unit:
+    """The unit of source-controller; what it opens is closed with `stack`."""
+    flags = program.flags
+    client = program.client()
+    root = Path(flags.storage_path)
+    retention = Retention(flags.artifact_retention_ttl, flags.artifact_retention_records)
+    storage = Storage(root, _advertised(flags), flags.artifact_digest_algo, retention)
+    await threads.run(storage.prepare)
+    remotes = await stack.enter_async_context(GitRemotes(root / ".repositories"))
+    resource = resource_of(GitRepository)
+    selection = Selection(resource, program.watched_namespace(), flags.watch_label_selector)
+    cache = Cache(client.transport, selection, partial(codec.decode, GitRepository))
+    recorder = program.recorder(client)
+    tools = Tools(StatusWriter(client, resource, NAME, conditions.OWNED, cache.observe), recorder)
+    polls = Polls(lambda key: controller.queue.add(key))  # noqa: PLW0108 - the controller comes later
+    reconciler = GitRepositoryReconciler(
+        client, cache, tools, remotes, polls, storage, flags.interval_jitter_percentage
+    )
+    controller = Controller(
+        GitRepository.KIND, GitRepository.GROUP, reconciler, concurrent=flags.concurrent, backoff=program.backoff()
+    )
+    watches.connect(cache, controller)
+    return Unit(
+        name=NAME,
+        caches=[cache],
+        always=[recorder.run],
+        leading=[partial(_serve, storage, flags.storage_addr), controller.run],
+        lease=program.lease(client),
+    )
+
+
+async def _serve(storage: Storage, address: str) -> None:
+    """The artifact server, for as long as this replica leads."""
+    await probes.serve(server.build(storage), address)
+
+
+def _advertised(flags: argparse.Namespace) -> str:
+    """`--storage-adv-addr`, else what the listen address amounts to."""
+    if flags.storage_adv_addr:
+        return str(flags.storage_adv_addr)
+    host, _, port = flags.storage_addr.rpartition(":")
+    name = {"": "localhost", "0.0.0.0": os.environ.get("HOSTNAME") or socket.gethostname()}.get(host, host)  # noqa: S104
+    return f"{name}:{port}"

@@ -1,0 +1,63 @@
+"""What test repositories hold and what users create: plain objects, built with sensible defaults."""
+
+from typing import Any
+
+import yaml
+
+from hack.controlplane.api import JsonObject
+
+SOURCE_API = "source.toolkit.fluxcd.io/v1"
+KUSTOMIZE_API = "kustomize.toolkit.fluxcd.io/v1"
+
+
+def as_yaml(*objects: JsonObject) -> str:
+    """A file of a repository."""
+    return yaml.safe_dump_all(objects, sort_keys=False)
+
+
+def an_object(api_version: str, kind: str, name: str, **fields: Any) -> JsonObject:
+    return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name}, **fields}
+
+
+def a_config_map(name: str, **data: str) -> JsonObject:
+    return an_object("v1", "ConfigMap", name, data=data)
+
+
+def a_secret(name: str, **data: str) -> JsonObject:
+    return an_object("v1", "Secret", name, stringData=data)
+
+
+def a_deployment(name: str, image: str = "example/app:1", *words: str, replicas: int = 1) -> JsonObject:
+    """`words` are the command: kwok plays its pods as they say, see hack.controlplane.stages."""
+    labels = {"app": name}
+    container = {"name": "main", "image": image, "command": list(words) or ["serve"]}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
+    spec = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template}
+    return an_object("apps/v1", "Deployment", name, spec=spec)
+
+
+def a_service(name: str) -> JsonObject:
+    spec = {"selector": {"app": name}, "ports": [{"port": 80}]}
+    return an_object("v1", "Service", name, spec=spec)
+
+
+def a_kustomization_file(*resources: str, **fields: Any) -> str:
+    """A kustomization.yaml."""
+    header = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"}
+    return as_yaml({**header, "resources": list(resources), **fields})
+
+
+def a_git_repository(name: str, url: str, **spec: Any) -> JsonObject:
+    """A GitRepository that follows main and is asked on demand; None takes a field away."""
+    defaults = {"url": url, "interval": "1h", "ref": {"branch": "main"}}
+    return an_object(SOURCE_API, "GitRepository", name, spec=_present({**defaults, **spec}))
+
+
+def a_kustomization(name: str, **spec: Any) -> JsonObject:
+    """A Kustomization of the source `app` that is woken by events alone; None takes a field away."""
+    defaults = {"interval": "1h", "prune": True, "sourceRef": {"kind": "GitRepository", "name": "app"}}
+    return an_object(KUSTOMIZE_API, "Kustomization", name, spec=_present({**defaults, **spec}))
+
+
+def _present(fields: JsonObject) -> JsonObject:
+    return {name: value for name, value in fields.items() if value is not None}

@@ -1,0 +1,1 @@
+"""What builds, tests and measures Tidegate; no part of the wheel."""

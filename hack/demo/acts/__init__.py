@@ -1,0 +1,1 @@
+"""The acts of the demo: each makes something happen and proves what follows."""

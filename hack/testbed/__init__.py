@@ -1,0 +1,7 @@
+"""Servers and instruments that tests use beside the control plane, all on loopback.
+
+git_server     Git over smart HTTP, by git's own http-backend; counts what it is asked
+git_repo       the repositories that it serves, and how a test changes them
+fault_proxy    stands before any HTTP server and lets requests go wrong, or lets a test step in between
+audit          who asked the API server for what, and how often, from its audit log
+"""
