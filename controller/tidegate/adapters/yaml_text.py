@@ -100,7 +100,9 @@ class _Writer:
                 self._indicator(str(value))
 
     def _text(self, text: str, *, is_key: bool) -> None:
-        self._indent += INDENT
+        outer = self._indent
+        # A document that is a text alone has its lines indented too: its reader takes none that are not.
+        self._indent = max(outer, 0) + INDENT
         if _SIMPLE.fullmatch(text) and text not in yaml_scalars.KUBERNETES_WORDS:
             self._indicator(text)
         elif "\n" in text and not is_key and _fits_block(text):
@@ -113,7 +115,7 @@ class _Writer:
             self._folded(text, "'", may_fold=not is_key)
         else:
             self._double_quoted(text, may_fold=not is_key)
-        self._indent -= INDENT
+        self._indent = outer
 
     def _indicator(self, text: str, *, needs_space: bool = True, keeps_indention: bool = False) -> None:
         if needs_space and not self._whitespace:

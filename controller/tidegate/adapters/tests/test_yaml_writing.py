@@ -40,6 +40,7 @@ def test_objects_are_written_as_kustomize_writes_them(tmp_path: Path) -> None:
         pytest.param({"k" * 129: "v"}, f"? {'k' * 129}\n: v\n", id="long-key"),
         pytest.param({"a": "x\ny\n", "b": "x\ny"}, "a: |\n  x\n  y\nb: |-\n  x\n  y\n", id="literals"),
         pytest.param([["a"], {}], "- - a\n- {}\n", id="list-in-list"),
+        pytest.param("0\n", "|\n  0\n", id="text-alone"),
         pytest.param({"a": "${x:=" + "word " * 20 + "}"}, None, id="folded-template"),
     ],
 )
