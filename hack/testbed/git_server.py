@@ -228,7 +228,18 @@ class _Backend:
         self._record = record
 
     async def serve(self, request: web.Request, body: Body) -> web.StreamResponse:
-        process = await asyncio.create_subprocess_exec(
+        starting = asyncio.create_task(self._start())
+        try:
+            process = await asyncio.shield(starting)
+            async with asyncio.timeout(SECONDS), asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._feed(process, body))
+                answer = tasks.create_task(self._relay(process, request))
+        finally:
+            await _until_done(asyncio.create_task(_end(starting)))
+        return answer.result()
+
+    async def _start(self) -> Process:
+        return await asyncio.create_subprocess_exec(
             "git",
             "http-backend",
             stdin=PIPE,
@@ -237,13 +248,6 @@ class _Backend:
             env=self._environment,
             start_new_session=True,
         )
-        try:
-            async with asyncio.timeout(SECONDS), asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._feed(process, body))
-                answer = tasks.create_task(self._relay(process, request))
-        finally:
-            await _end(process)
-        return answer.result()
 
     async def _feed(self, process: Process, body: Body) -> None:
         assert process.stdin is not None
@@ -269,8 +273,17 @@ class _Backend:
         return response
 
 
-async def _end(process: Process) -> None:
+async def _until_done(task: "asyncio.Task[None]") -> None:
+    """To the end, also when a client that goes away and a server that stops both cancel the request."""
+    while not task.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait([task])
+    task.result()
+
+
+async def _end(starting: "asyncio.Task[Process]") -> None:
     """Ends a backend and the programs that it started, and reads what they still said: their pipe closes only then."""
+    process = await starting
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
