@@ -38,6 +38,10 @@ HELM_NAME = "helm.toolkit.fluxcd.io/name"
 HELM_NAMESPACE = "helm.toolkit.fluxcd.io/namespace"
 HELM_DRIFT_DETECTION = "helm.toolkit.fluxcd.io/driftDetection"
 
+# Helm's own word on an object of a release: it stays when the release goes.
+HELM_RESOURCE_POLICY = "helm.sh/resource-policy"
+KEEP = "keep"
+
 # source-watcher: makes ExternalArtifacts from ArtifactGenerators.
 GENERATOR_RECONCILE = "source.extensions.fluxcd.io/reconcile"
 GENERATOR = "source.extensions.fluxcd.io/generator"

@@ -5,7 +5,7 @@ changed is rehearsed by dry-run first, so that one rejection stops everything be
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -17,6 +17,7 @@ from tidegate.engine.ownership import Owner
 from tidegate.engine.plan import Facts, Step
 from tidegate.engine.policy import ApplyAction
 from tidegate.engine.recreate import recreate
+from tidegate.engine.stages import Rank
 from tidegate.runtime import clock, errors
 from tidegate.runtime.client import Client
 from tidegate.runtime.controller import Turn
@@ -24,6 +25,7 @@ from tidegate.runtime.discovery import NoMatch
 from tidegate.runtime.resources import Resource
 from tidegate_api.codec import JsonObject
 
+Ranks = Callable[[Iterable[JsonObject], Collection[tuple[str, str]]], list[Rank]]
 Describe = Callable[[ObjectId, errors.TidegateError, Sequence[str]], str]
 
 # Proven on 1.37: with this resourceVersion an apply creates or conflicts, whoever owns what is there (DESIGN §7).
@@ -49,12 +51,13 @@ class Change:
 
 @dataclass(frozen=True)
 class Options:
-    """How a set is applied."""
+    """How a set is applied; `ranks` says in which order."""
 
     concurrency: int = 4
     force: bool = False
     custom_stage_kinds: Collection[tuple[str, str]] = ()
     inputs_changed: bool = True
+    ranks: Ranks = stages.build_ranks
 
 
 @dataclass
@@ -85,9 +88,11 @@ class ApplySet:
     _announced: asyncio.Lock = field(default_factory=asyncio.Lock)
     _has_announced: bool = False
     _limit: asyncio.Semaphore = field(init=False)
+    _marks: policy.Marks = field(init=False)
 
     def __post_init__(self) -> None:
         self._limit = asyncio.Semaphore(self.options.concurrency)
+        self._marks = policy.marks_for(self.owner.group)
 
     async def apply(self, objects: Sequence[JsonObject], inventory: Inventory) -> list[Change]:
         """Apply `objects`, of which those in `inventory` are known to be ours; the changes in Flux's order.
@@ -102,7 +107,7 @@ class ApplySet:
         if inventory:
             now = [item for item in items.values() if not self._comes_later(item, items)]
             await self._each(self._rehearse, now, messages.dry_run_failed)
-        for rank in stages.build_ranks((item.obj for item in items.values()), self.options.custom_stage_kinds):
+        for rank in self.options.ranks((item.obj for item in items.values()), self.options.custom_stage_kinds):
             chosen = [items[identity.object_id(obj)] for obj in rank.objects]
             await self._apply_rank(chosen, rank.wait_for)
         order = stages.report_order(items, self.options.custom_stage_kinds)
@@ -148,7 +153,7 @@ class ApplySet:
         item.step = plan.next_step(
             Facts(
                 owner=self.owner,
-                action=policy.apply_action(item.obj, None),
+                action=policy.apply_action(item.obj, None, self._marks),
                 desired=item.desired,
                 in_inventory=item.id in inventory,
                 baseline=self.members.baseline(self.owner, item.id),
@@ -234,7 +239,7 @@ class ApplySet:
 
     def _require_replaceable(self, item: _Item, error: errors.ApiError) -> None:
         """Raise `error` again unless it means that a field is immutable and the object may be replaced for it."""
-        forced = policy.may_recreate(item.obj, {}, force=self.options.force)
+        forced = policy.may_recreate(item.obj, {}, self._marks, force=self.options.force)
         if not (forced and policy.is_immutable(error)):
             raise error
 
@@ -335,13 +340,15 @@ class ApplySet:
 
     def _needs_cleanup(self, item: _Item, live: JsonObject | None) -> bool:
         if live is not None:
-            return policy.may_clean_up(item.obj, live) and ownership.needs_cleanup(live, self.members.migration)
+            return policy.may_clean_up(item.obj, live, self._marks) and ownership.needs_cleanup(
+                live, self.members.migration
+            )
         seen = self.members.find(_resource(item), item.id)
         return seen is not None and seen.unclean
 
     async def _clean(self, item: _Item, live: JsonObject) -> bool:
         """Take over what kubectl and older managers hold, so that fields removed from Git go from the object too."""
-        if not policy.may_clean_up(item.obj, live):
+        if not policy.may_clean_up(item.obj, live, self._marks):
             return False
         resource, manager = _resource(item), self.members.migration.manager
         for _ in range(CLEANUP_TRIES):
@@ -382,7 +389,7 @@ class ApplySet:
         item.change = Change(item.id, action, item.change.note if item.change else "")
 
     def _action(self, item: _Item, live: JsonObject) -> ApplyAction:
-        return policy.apply_action(item.obj, live)
+        return policy.apply_action(item.obj, live, self._marks)
 
 
 def _resource(item: _Item) -> Resource:

@@ -79,6 +79,7 @@ class Members:
     ) -> None:
         self.migration = migration
         self._group = group
+        self._marks = policy.marks_for(group)
         self._transport = transport
         self._notify = notify
         self._caches: dict[Resource, Cache[Observed]] = {}
@@ -224,9 +225,9 @@ class Members:
             owner=self.find_owner(obj),
             fingerprint=self.fingerprint(resource, obj),
             health=_health(resource, obj),
-            excluded=policy.is_excluded(obj),
-            kept=policy.is_kept(obj),
-            unclean=policy.may_clean_up(obj, obj) and ownership.needs_cleanup(obj, self.migration),
+            excluded=policy.is_excluded(obj, self._marks),
+            kept=policy.is_kept(obj, self._marks),
+            unclean=policy.may_clean_up(obj, obj, self._marks) and ownership.needs_cleanup(obj, self.migration),
         )
 
     def _changed(self, resource: Resource, update: Update[Observed]) -> None:

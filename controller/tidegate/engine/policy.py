@@ -1,7 +1,8 @@
 """What users allow on an object, by a label or an annotation: whether it is applied, recreated, pruned, cleaned up."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from tidegate.engine import ownership
@@ -10,14 +11,30 @@ from tidegate.runtime import errors
 from tidegate_api.codec import JsonObject
 from tidegate_api.meta import annotations
 
-_EXCLUDED = {
-    annotations.KUSTOMIZE_RECONCILE: annotations.DISABLED,
-    annotations.KUSTOMIZE_SSA: annotations.SSA_IGNORE,
-}
-_IF_NOT_PRESENT = {annotations.KUSTOMIZE_SSA: annotations.SSA_IF_NOT_PRESENT}
-_MERGE = {annotations.KUSTOMIZE_SSA: annotations.SSA_MERGE}
-_FORCE = {annotations.KUSTOMIZE_FORCE: annotations.ENABLED}
-_KEEP = {annotations.KUSTOMIZE_PRUNE: annotations.DISABLED}
+
+@dataclass(frozen=True)
+class Marks:
+    """The labels or annotations, with their values, by which users speak to the appliers of one kind."""
+
+    excluded: Mapping[str, str] = field(default_factory=dict)
+    if_not_present: Mapping[str, str] = field(default_factory=dict)
+    merge: Mapping[str, str] = field(default_factory=dict)
+    force: Mapping[str, str] = field(default_factory=dict)
+    kept: Mapping[str, str] = field(default_factory=dict)
+
+
+KUSTOMIZE = Marks(
+    excluded={
+        annotations.KUSTOMIZE_RECONCILE: annotations.DISABLED,
+        annotations.KUSTOMIZE_SSA: annotations.SSA_IGNORE,
+    },
+    if_not_present={annotations.KUSTOMIZE_SSA: annotations.SSA_IF_NOT_PRESENT},
+    merge={annotations.KUSTOMIZE_SSA: annotations.SSA_MERGE},
+    force={annotations.KUSTOMIZE_FORCE: annotations.ENABLED},
+    kept={annotations.KUSTOMIZE_PRUNE: annotations.DISABLED},
+)
+HELM = Marks(kept={annotations.HELM_RESOURCE_POLICY: annotations.KEEP})
+_BY_GROUP = {ownership.KUSTOMIZE_GROUP: KUSTOMIZE, ownership.HELM_GROUP: HELM}
 
 # Admission webhooks and CEL rules say so in their own words, with any status code.
 _IMMUTABLE = re.compile(r"is\simmutable|immutable\sfield")
@@ -52,33 +69,38 @@ def any_in_metadata(obj: JsonObject, selector: Mapping[str, str]) -> bool:
     return False
 
 
-def is_excluded(obj: JsonObject) -> bool:
+def marks_for(group: str) -> Marks:
+    """The marks that owners of this group heed."""
+    return _BY_GROUP[group]
+
+
+def is_excluded(obj: JsonObject, marks: Marks = KUSTOMIZE) -> bool:
     """Whether an object opted out of being applied and pruned."""
-    return any_in_metadata(obj, _EXCLUDED)
+    return any_in_metadata(obj, marks.excluded)
 
 
-def is_kept(obj: JsonObject) -> bool:
+def is_kept(obj: JsonObject, marks: Marks = KUSTOMIZE) -> bool:
     """Whether an object opted out of being pruned."""
-    return any_in_metadata(obj, _KEEP)
+    return any_in_metadata(obj, marks.kept)
 
 
-def apply_action(desired: JsonObject, live: JsonObject | None) -> ApplyAction:
+def apply_action(desired: JsonObject, live: JsonObject | None, marks: Marks = KUSTOMIZE) -> ApplyAction:
     """What to do with `desired`, given the live object or None for one that is absent or not known yet."""
-    if is_excluded(desired) or (live is not None and is_excluded(live)):
+    if is_excluded(desired, marks) or (live is not None and is_excluded(live, marks)):
         return ApplyAction.SKIP
-    if any_in_metadata(desired, _IF_NOT_PRESENT):  # on the desired object alone
+    if any_in_metadata(desired, marks.if_not_present):  # on the desired object alone
         return ApplyAction.CREATE_ONLY if live is None else ApplyAction.SKIP
     return ApplyAction.APPLY
 
 
-def may_clean_up(desired: JsonObject, live: JsonObject) -> bool:
+def may_clean_up(desired: JsonObject, live: JsonObject, marks: Marks = KUSTOMIZE) -> bool:
     """Whether earlier managers' fields become ours: ssa=Merge leaves kubectl users theirs."""
-    return not any_in_metadata(desired, _MERGE) and not any_in_metadata(live, _MERGE)
+    return not any_in_metadata(desired, marks.merge) and not any_in_metadata(live, marks.merge)
 
 
-def may_recreate(desired: JsonObject, live: JsonObject, *, force: bool) -> bool:
+def may_recreate(desired: JsonObject, live: JsonObject, marks: Marks = KUSTOMIZE, *, force: bool) -> bool:
     """Whether the live object may be deleted and created anew when a change is refused as immutable."""
-    return force or any_in_metadata(desired, _FORCE) or any_in_metadata(live, _FORCE)
+    return force or any_in_metadata(desired, marks.force) or any_in_metadata(live, marks.force)
 
 
 def is_immutable(error: errors.ApiError) -> bool:
@@ -88,14 +110,20 @@ def is_immutable(error: errors.ApiError) -> bool:
     return _IMMUTABLE.search(error.message) is not None
 
 
-def prune_refusal(live: JsonObject, owner: Owner, uid: str = "") -> PruneRefusal | None:
-    """Why `live` must stay, or None when it may go; `uid` is the one we saw when we applied it, if we did."""
-    if not ownership.is_owned(live, owner):
+def prune_refusal(
+    live: JsonObject, owner: Owner, uid: str = "", *, is_ours: Callable[[JsonObject], bool] | None = None
+) -> PruneRefusal | None:
+    """Why `live` must stay, or None when it may go; `uid` is the one we saw when we applied it, if we did.
+
+    `is_ours` is a proof of ownership beside the owner labels.
+    """
+    if not ownership.is_owned(live, owner) and not (is_ours is not None and is_ours(live)):
         return PruneRefusal.NOT_OWNED
     if uid and (live.get("metadata") or {}).get("uid") != uid:
         return PruneRefusal.REPLACED
-    if is_excluded(live):
+    marks = marks_for(owner.group)
+    if is_excluded(live, marks):
         return PruneRefusal.EXCLUDED
-    if is_kept(live):
+    if is_kept(live, marks):
         return PruneRefusal.PRUNE_DISABLED
     return None

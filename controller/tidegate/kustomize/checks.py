@@ -1,25 +1,19 @@
 """Health of what a Kustomization applied, or of what it was told to look at."""
 
-import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from tidegate.engine import health, waits
 from tidegate.engine.apply import Change
-from tidegate.engine.health import Health, HealthStatus
 from tidegate.engine.identity import ChangeAction, ObjectId
 from tidegate.engine.inventory import Inventory
 from tidegate.engine.members import Members
 from tidegate.engine.ownership import Owner
-from tidegate.engine.waits import NOT_FOUND, Target
-from tidegate.runtime import clock
-from tidegate.runtime.cache import Cache
+from tidegate.engine.waits import Target
+from tidegate.engine.watches import Watcher
 from tidegate.runtime.client import Client
 from tidegate.runtime.controller import Turn
 from tidegate.runtime.resources import split_api_version
-from tidegate.runtime.watch import Gone, Selection
 from tidegate_api.kustomize.v1.kustomization import Kustomization
 
 FLOOR = timedelta(seconds=30)
@@ -63,19 +57,10 @@ class HealthCheck:
         self, targets: Sequence[Target], inventory: Inventory, turn: Turn, limit: timedelta
     ) -> None:
         """Wait for all targets. Raises: HealthError, Superseded."""
-        started = clock.monotonic()
         await self.members.follow([resource for resource, oid in targets if oid in inventory])
         inside = [target for target in targets if target[1] in inventory and self.members.is_watched(target[0])]
         outside = [target for target in targets if target not in inside]
-        with self.members.listening(self.owner) as changed:
-            async with _watching(self.client, outside, changed, turn) as watched:
-
-                def judge() -> list[tuple[ObjectId, Health]]:
-                    alone = [(oid, _judge(cache, oid)) for oid, cache in watched.items()]
-                    bad = [(oid, found) for oid, found in alone if found.status != HealthStatus.CURRENT]
-                    return waits.unhealthy(self.members, inside) + bad
-
-                await waits.until(judge, changed, turn, started, limit)
+        await Watcher(self.client, self.members, self.owner, turn).until(inside, outside, limit)
 
 
 def skipped_ids(changes: Sequence[Change]) -> set[ObjectId]:
@@ -94,36 +79,3 @@ def _listed(kustomization: Kustomization) -> Inventory:
         namespace = check.namespace or ""
         wanted[ObjectId(namespace, check.name, group, check.kind)] = version
     return wanted
-
-
-def _judge(cache: Cache[Health], oid: ObjectId) -> Health:
-    return cache.find(oid.key) or NOT_FOUND
-
-
-@asynccontextmanager
-async def _watching(
-    client: Client, targets: Sequence[Target], changed: asyncio.Event, turn: Turn
-) -> AsyncIterator[dict[ObjectId, Cache[Health]]]:
-    """One watch per target for as long as the block lasts; `changed` is set on each change."""
-    caches: dict[ObjectId, Cache[Health]] = {}
-    for resource, oid in targets:
-        selection = Selection(resource, oid.namespace, field_selector=f"metadata.name={oid.name}")
-        caches[oid] = cache = Cache(client.transport, selection, health.compute_status)
-        cache.subscribe(lambda _update: changed.set())
-    # Not in a TaskGroup around the block: it would wrap the HealthError that ends the wait.
-    tasks = [turn.spawn(_follow(cache, changed)) for cache in caches.values()]
-    try:
-        yield caches
-    finally:
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
-
-
-async def _follow(cache: Cache[Health], changed: asyncio.Event) -> None:
-    try:
-        await cache.run()
-    except Gone:
-        # Not served or not allowed: the object counts as not found, and the wait says so at its end.
-        changed.set()

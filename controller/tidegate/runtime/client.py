@@ -47,13 +47,22 @@ class Client:
             return None
 
     async def list(
-        self, resource: Resource, namespace: str = "", *, label_selector: str = "", field_selector: str = ""
+        self,
+        resource: Resource,
+        namespace: str = "",
+        *,
+        label_selector: str = "",
+        field_selector: str = "",
+        metadata_only: bool = False,
     ) -> AsyncIterator[JsonObject]:
         """All objects that the selectors choose, a page at a time."""
+        accept = transport.PARTIAL_METADATA_LIST if metadata_only else "application/json"
         selectors = {"labelSelector": label_selector, "fieldSelector": field_selector}
         query = {"limit": str(PAGE)} | {name: value for name, value in selectors.items() if value}
         while True:
-            page = _decode(await self.transport.request(Request("GET", resource.collection(namespace), query)))
+            page = _decode(
+                await self.transport.request(Request("GET", resource.collection(namespace), query, accept=accept))
+            )
             for item in page.get("items") or []:
                 yield item
             following = (page.get("metadata") or {}).get("continue")
@@ -95,15 +104,17 @@ class Client:
         request = Request("PATCH", resource.path(key), query, list(operations), transport.JSON_PATCH)
         return _decode(await self.transport.request(request))
 
-    async def delete(self, resource: Resource, key: ObjectKey, only_if: Preconditions) -> None:
-        """Delete the object in the background. Raises: NotFound; Conflict when the preconditions do not hold."""
+    async def delete(
+        self, resource: Resource, key: ObjectKey, only_if: Preconditions, propagation: str = "Background"
+    ) -> None:
+        """Delete the object. Raises: NotFound; Conflict when the preconditions do not hold."""
         preconditions = {"uid": only_if.uid}
         if only_if.resource_version:
             preconditions["resourceVersion"] = only_if.resource_version
         options = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
-            "propagationPolicy": "Background",
+            "propagationPolicy": propagation,
             "preconditions": preconditions,
         }
         await self.transport.request(Request("DELETE", resource.path(key), body=options))

@@ -63,6 +63,11 @@ class Discovery:
             None,
         )
 
+    async def served(self) -> list[Resource]:
+        """All that the server serves, as it was at most two seconds ago."""
+        await self._refresh()
+        return list(self._by_kind.values())
+
     def answers(self, group: str) -> bool:
         """Whether all of a group was there to be read: only then a kind that was not found is not there (F11)."""
         return group not in self._silent

@@ -107,6 +107,8 @@ class FakeAPIServer:
         if self.faults and (answer := await self.faults.popleft()(request)) is not None:
             return answer
         try:
+            if request.path == "/version":
+                return web.json_response({"major": "1", "minor": "37", "gitVersion": "v1.37.0"})
             if request.path in ("/api", "/apis"):
                 return web.json_response(self._discover(request.path == "/api"))
             return await self._answer(request, self._find(request.path), body)
