@@ -4,7 +4,7 @@ A watch of its own is opened as the owner's identity, for one object and for as 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -35,14 +35,19 @@ class Watcher:
     owner: Owner
     turn: Turn
 
-    async def until_members(self, targets: Sequence[Target], limit: timedelta) -> None:
+    async def until_members(
+        self, targets: Sequence[Target], limit: timedelta, may_vanish: Collection[ObjectId] = ()
+    ) -> None:
         """Wait until all members are Current, those of kinds that nobody may watch together as well.
 
         Raises: HealthError, Superseded.
         """
         await self.members.follow([resource for resource, _ in targets])
-        inside = [target for target in targets if self.members.is_watched(target[0])]
-        await self.until(inside, [target for target in targets if target not in inside], limit)
+        inside = [
+            (resource, oid) for resource, oid in targets if self.members.is_watched(resource) and oid not in may_vanish
+        ]
+        outside = [target for target in targets if target not in inside]
+        await self.until(inside, outside, limit, may_vanish=may_vanish)
 
     async def until(
         self,
@@ -50,8 +55,11 @@ class Watcher:
         outside: Sequence[Target],
         limit: timedelta,
         judge: Judge = health.compute_status,
+        may_vanish: Collection[ObjectId] = (),
     ) -> None:
         """Wait until all are Current: `inside` by the shared watches, `outside` each alone and as `judge` finds.
+
+        Those outside that `may_vanish` are done when they are gone: a Job may ask to be deleted after it finished.
 
         Raises: HealthError, Superseded.
         """
@@ -60,7 +68,11 @@ class Watcher:
             async with self._watching(outside, changed, judge) as watched:
 
                 def unhealthy() -> Unhealthy:
-                    alone = [(oid, cache.find(oid.key) or NOT_FOUND) for oid, cache in watched.items()]
+                    alone = [
+                        (oid, cache.find(oid.key) or NOT_FOUND)
+                        for oid, cache in watched.items()
+                        if not (oid in may_vanish and cache.synced.is_set() and cache.find(oid.key) is None)
+                    ]
                     bad = [(oid, found) for oid, found in alone if found.status != HealthStatus.CURRENT]
                     return waits.unhealthy(self.members, inside) + bad
 

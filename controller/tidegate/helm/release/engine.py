@@ -1,14 +1,34 @@
 """The face of the release engine: one session per release and turn."""
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from tidegate.engine.members import Members
 from tidegate.engine.ownership import Owner
-from tidegate.helm.release.model import Desired, OnStored, Options, RecordSummary, ReleaseKey, Stored
-from tidegate.helm.release.record import Record
+from tidegate.helm.release import entry as entries
+from tidegate.helm.release import words
+from tidegate.helm.release.deploy import Deployment
+from tidegate.helm.release.entry import Entry
+from tidegate.helm.release.model import (
+    ActionFailed,
+    Desired,
+    Journal,
+    OnStored,
+    Options,
+    RecordSummary,
+    ReleaseKey,
+    Stored,
+)
+from tidegate.helm.release.preparing import Preparation
+from tidegate.helm.release.record import Record, Status
+from tidegate.helm.release.rendering import Renderer, Revision
+from tidegate.helm.release.scope import Scope
+from tidegate.helm.release.uninstall import Uninstall
+from tidegate.helm.release.words import INSTALL, UPGRADE
+from tidegate.runtime import errors
 from tidegate.runtime.client import Client
 from tidegate.runtime.controller import Turn
+from tidegate.runtime.errors import TidegateError
 
 
 @dataclass(frozen=True)
@@ -16,49 +36,121 @@ class Releases:
     """What all sessions of a process share; `holder` names the process in journals."""
 
     members: Members
-    renderer: Any
+    renderer: Renderer
     holder: str
 
     def session(self, key: ReleaseKey, owner: Owner, client: Client, turn: Turn, options: Options) -> "Session":
         """Work on one release; `client` acts under the owner's identity, storage included."""
-        return Session(self, key, owner, client, turn, options)
+        return Session(Scope(key, owner, client, self.members, turn, options), self.renderer, self.holder)
 
 
 class Session:
-    """Actions on one release, one after the other. Every method raises ApiError and Unreachable as well."""
+    """Actions on one release, one after the other.
 
-    def __init__(
-        self, parts: Releases, key: ReleaseKey, owner: Owner, client: Client, turn: Turn, options: Options
-    ) -> None: ...
+    Every method raises ApiError and Unreachable, too. An action that raises anything but ActionFailed has left its
+    pending record where it was, to be resumed; Superseded means that the turn was touched while it waited.
+    """
+
+    def __init__(self, scope: Scope, renderer: Renderer, holder: str) -> None:
+        self._scope = scope
+        self._storage = scope.storage
+        self._renderer = renderer
+        self._holder = holder
+        self._history: list[RecordSummary] | None = None
 
     async def newest(self) -> Stored | None:
         """The newest revision. Raises: InvalidRecord."""
-        raise NotImplementedError
+        history = await self.history()
+        return await self._storage.find(history[0].version) if history else None
 
     async def history(self) -> list[RecordSummary]:
-        """All revisions, newest first; nothing is decoded."""
-        raise NotImplementedError
+        """All revisions, newest first, as they were when the session last wrote; nothing is decoded."""
+        if self._history is None:
+            self._history = await self._storage.history()
+        return self._history
 
     async def install(self, desired: Desired, on_stored: OnStored) -> Record:
-        """Render and install. Raises: ActionFailed, Superseded (the pending record stays, to be resumed)."""
-        raise NotImplementedError
+        """Render and install. Raises: ActionFailed, Superseded."""
+        history = await self.history()
+        newest = history[0] if history else None
+        if newest is not None and not self._is_replaceable(newest):
+            raise ActionFailed(words.NAME_IN_USE)
+        revision = Revision(newest.version + 1 if newest else 1, "", INSTALL)
+        return await self._deploy(desired, revision, [], on_stored)
 
     async def upgrade(self, desired: Desired, current: Record, on_stored: OnStored) -> Record:
         """Render and upgrade; `current` is the newest record. Raises: ActionFailed, Superseded."""
-        raise NotImplementedError
+        if current.status.is_pending:
+            raise ActionFailed(words.IN_PROGRESS)
+        history = await self.history()
+        newest = history[0].version if history else current.version
+        revision = Revision(newest + 1, current.info.first_deployed, UPGRADE)
+        return await self._deploy(desired, revision, await self._previous(current, history), on_stored)
 
     async def resume(self, stored: Stored, on_stored: OnStored) -> Record:
         """Finish the revision of our own pending record as it was begun. Raises: ActionFailed, Superseded."""
-        raise NotImplementedError
+        action = words.of_pending(stored.record.status)
+        if action is None:
+            raise ActionFailed(f"release in status '{stored.record.info.status}' cannot be resumed", stored.record)
+        older = [one for one in await self.history() if one.version < stored.record.version]
+        found = await self._storage.find(older[0].version) if older and action is UPGRADE else None
+        previous = await self._previous(found.record, older) if found is not None else []
+        self._history = None
+        entry = Entry(self._storage, stored, on_stored)
+        return await Deployment(self._scope, entry, action, previous, older).run()
 
     async def uninstall(self, on_stored: OnStored) -> Record | None:
         """Delete the release; None when there is none. Raises: ActionFailed, Superseded."""
-        raise NotImplementedError
+        self._history = None
+        return await Uninstall(self._scope, self._journal(""), on_stored).run()
 
     async def unlock(self, stored: Stored) -> Record:
         """Mark a pending record that nobody will finish as failed. Raises: Conflict when somebody just did."""
-        raise NotImplementedError
+        status = stored.record.status
+        if status.is_pending:
+            self._history = None
+            stored.record.info.status = Status.FAILED
+            stored.record.info.description = words.unlocked(status)
+            await self._storage.update(replace(stored, journal=None))
+        return stored.record
 
     async def trim(self, max_history: int) -> None:
         """Delete the oldest revisions beyond `max_history` (0: none), but never the deployed one."""
-        raise NotImplementedError
+        if max_history > 0:
+            await self._storage.trim(await self.history(), max_history)
+            self._history = None
+
+    def _is_replaceable(self, newest: RecordSummary) -> bool:
+        return self._scope.options.replace and newest.status in (Status.UNINSTALLED, Status.FAILED)
+
+    async def _previous(self, current: Record, history: Sequence[RecordSummary]) -> list[Record]:
+        """`current` and the deployed revision: objects of both may be there, and none may be forgotten."""
+        deployed = next((one.version for one in history if one.status == Status.DEPLOYED), current.version)
+        if deployed == current.version:
+            return [current]
+        found = await self._storage.find(deployed)
+        return [current, found.record] if found is not None else [current]
+
+    async def _deploy(
+        self, desired: Desired, revision: Revision, previous: Sequence[Record], on_stored: OnStored
+    ) -> Record:
+        older = await self.history()
+        self._history = None
+        try:
+            record = await Preparation(self._scope, self._renderer, desired, revision).prepare(previous)
+            await self._make_room(older)
+            entry = await entries.create(self._storage, record, self._journal(desired.inputs), on_stored)
+        except errors.Unreachable:
+            raise
+        except TidegateError as error:
+            raise ActionFailed(str(error), logs=tuple(self._scope.logs)) from error
+        return await Deployment(self._scope, entry, revision.words, previous, older).run()
+
+    async def _make_room(self, history: Sequence[RecordSummary]) -> None:
+        most = self._scope.options.max_history
+        if most > 0:
+            await self._storage.trim(history, most - 1)
+
+    def _journal(self, inputs: str) -> Journal:
+        options = self._scope.options
+        return Journal(options.uid, options.generation, inputs, self._holder)

@@ -148,10 +148,28 @@ def decode(encoded: str) -> Record:
         raise InvalidRecord(f"the release record is not as Helm writes it: {error}") from error
 
 
+def to_base64(text: str) -> str:
+    """`text` as the value in a Secret's data."""
+    return base64.b64encode(text.encode()).decode()
+
+
+def from_base64(text: str) -> str:
+    """The value that a Secret's data holds. Raises: InvalidRecord."""
+    try:
+        return base64.b64decode(text, validate=True).decode()
+    except (binascii.Error, ValueError) as error:
+        raise InvalidRecord("the Secret's value is not base64") from error
+
+
 def go_time(moment: datetime) -> str:
     """`moment` as Go writes it: RFC 3339 with as many digits as it takes."""
     text = moment.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00").rstrip("0")
     return text.removesuffix(".") + "Z"
+
+
+def go_now() -> str:
+    """The time now, as Go writes it."""
+    return go_time(datetime.now(UTC))
 
 
 def _inflate(packed: bytes) -> bytes:

@@ -1,0 +1,77 @@
+"""The definitions in a chart's crds/: applied before the rest by their policy, and never deleted."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from tidegate.engine import identity, messages, normalize, ownership
+from tidegate.engine.apply import CREATE_ONLY
+from tidegate.engine.waits import HealthError
+from tidegate.helm.release import manifests
+from tidegate.helm.release.model import CrdPolicy
+from tidegate.helm.release.rendering import Crd
+from tidegate.helm.release.scope import Scope
+from tidegate.runtime import errors, logs
+from tidegate.runtime.errors import TidegateError
+from tidegate_api.codec import JsonObject
+
+log = logs.get_logger(__name__)
+
+ESTABLISHED_WITHIN = timedelta(seconds=60)
+
+
+class CrdFailed(TidegateError):
+    """A definition could not be applied, or was not established in time."""
+
+
+async def apply(scope: Scope, crds: Sequence[Crd]) -> bool:
+    """Apply the definitions by the policy, wait until they are served, and say whether there were any to apply.
+
+    Raises: CrdFailed, Superseded.
+    """
+    if scope.options.crds == CrdPolicy.SKIP or not crds:
+        return False
+    applied = [obj for obj in _definitions(crds) if await _apply_one(scope, obj)]
+    if not applied:
+        return False
+    targets = [
+        (await scope.client.discovery.find(obj["apiVersion"], obj["kind"]), identity.object_id(obj)) for obj in applied
+    ]
+    try:
+        await scope.watcher.until_members(targets, ESTABLISHED_WITHIN)
+    except HealthError as error:
+        raise CrdFailed(f"failed to wait for CustomResourceDefinition(s): {error}") from error
+    scope.client.discovery.invalidate()
+    return True
+
+
+def _definitions(crds: Sequence[Crd]) -> list[JsonObject]:
+    """What in crds/ is a definition; the rest is nobody's there: charts have templates for it (H17)."""
+    found: list[JsonObject] = []
+    for crd in crds:
+        try:
+            objects = manifests.read_any(crd.text)
+        except manifests.InvalidManifest as error:
+            raise CrdFailed(f"failed to parse CustomResourceDefinitions from {crd.name}: {error}") from error
+        found += [obj for obj in objects if normalize.is_crd(obj) and identity.shape_problem(obj) is None]
+        others = [str(identity.object_id(obj)) for obj in objects if not normalize.is_crd(obj)]
+        if others:
+            log.warning("objects in crds/ ignored, they are no definitions", file=crd.name, objects=others[:10])
+    return found
+
+
+async def _apply_one(scope: Scope, definition: JsonObject) -> bool:
+    """Whether it was applied: one that exists already stays as it is, unless the policy replaces it."""
+    wanted = normalize.normalize(ownership.set_owner(definition, scope.owner))
+    wanted = {name: value for name, value in wanted.items() if name != "status"}
+    if scope.options.crds == CrdPolicy.CREATE:
+        wanted = {**wanted, "metadata": {**wanted["metadata"], "resourceVersion": CREATE_ONLY}}
+    resource = await scope.client.discovery.find(wanted["apiVersion"], wanted["kind"])
+    scope.log(f"applying CustomResourceDefinition {definition['metadata']['name']} with policy {scope.options.crds}")
+    try:
+        await scope.client.apply(resource, wanted, scope.members.migration.manager)
+    except errors.ApiError as error:
+        if scope.options.crds == CrdPolicy.CREATE and isinstance(error, errors.Conflict):
+            return False
+        said = messages.cause(error)
+        raise CrdFailed(f"failed to apply CustomResourceDefinition {definition['metadata']['name']}: {said}") from error
+    return True

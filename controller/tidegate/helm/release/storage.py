@@ -1,0 +1,95 @@
+"""The revisions of one release in its namespace's Secrets. Reads by metadata, and decodes one record at a time."""
+
+import operator
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from tidegate.helm.release import secrets
+from tidegate.helm.release.model import Journal, RecordSummary, Stored
+from tidegate.helm.release.record import Record, Status
+from tidegate.runtime import clock, errors
+from tidegate.runtime.client import Client, Preconditions
+from tidegate.runtime.resources import SECRETS
+from tidegate_api.codec import JsonObject
+from tidegate_api.meta.objects import ObjectKey
+
+MANAGER = "helm-controller"
+
+
+@dataclass(frozen=True)
+class Storage:
+    """The records of release `name`; `client` acts under the release's identity."""
+
+    client: Client
+    namespace: str
+    name: str
+
+    async def history(self) -> list[RecordSummary]:
+        """All revisions, newest first; nothing is decoded."""
+        found = self.client.list(
+            SECRETS, self.namespace, label_selector=secrets.selector(self.name), metadata_only=True
+        )
+        summaries = [summary async for secret in found if (summary := secrets.summarize(secret)) is not None]
+        return sorted(summaries, key=operator.attrgetter("version"), reverse=True)
+
+    async def find(self, version: int) -> Stored | None:
+        """One revision. Raises: InvalidRecord."""
+        secret = await self.client.find(SECRETS, self._key(version))
+        return _stored(secret, secrets.read(secret)) if secret is not None else None
+
+    async def newest(self) -> Stored | None:
+        """The newest revision. Raises: InvalidRecord."""
+        history = await self.history()
+        return await self.find(history[0].version) if history else None
+
+    async def create(self, record: Record, journal: Journal) -> Stored:
+        """Store a new revision. Raises: AlreadyExists, RecordTooLarge."""
+        secret = secrets.build(record, journal, self.namespace, _now())
+        return _stored(await self.client.create(SECRETS, secret), record)
+
+    async def update(self, stored: Stored) -> Stored:
+        """Write a revision over the version that was read. Raises: Conflict when it is another by now."""
+        patch = secrets.change(stored.record, stored.journal, stored.resource_version, _now())
+        key = self._key(stored.record.version)
+        return _stored(await self.client.merge_patch(SECRETS, key, patch, MANAGER), stored.record)
+
+    async def delete(self, summary: RecordSummary) -> None:
+        """Delete a revision, should it still be there."""
+        try:
+            await self.client.delete(SECRETS, self._key(summary.version), Preconditions(summary.uid))
+        except errors.NotFound:
+            return
+
+    async def trim(self, history: Sequence[RecordSummary], most: int) -> None:
+        """Delete the oldest of `history` until `most` are left, but never the newest that is deployed."""
+        deployed = next((one.version for one in history if one.status == Status.DEPLOYED), None)
+        excess = len(history) - most
+        for summary in [one for one in reversed(history) if one.version != deployed][: max(0, excess)]:
+            await self.delete(summary)
+
+    async def supersede(self, history: Sequence[RecordSummary], known: Sequence[Record]) -> None:
+        """Mark the deployed revisions in `history` as superseded; those in `known` need not be read again.
+
+        Raises: Conflict when one is another by now.
+        """
+        records = {record.version: record for record in known}
+        for summary in history:
+            if summary.status != Status.DEPLOYED:
+                continue
+            record = records.get(summary.version)
+            stored = Stored(record, None, summary.resource_version) if record else await self.find(summary.version)
+            if stored is not None:
+                stored.record.info.status = Status.SUPERSEDED
+                await self.update(replace(stored, journal=None))
+
+    def _key(self, version: int) -> ObjectKey:
+        return ObjectKey(self.namespace, secrets.secret_name(self.name, version))
+
+
+def _stored(secret: JsonObject, record: Record) -> Stored:
+    metadata = secret["metadata"]
+    return Stored(record, secrets.read_journal(metadata), metadata["resourceVersion"])
+
+
+def _now() -> int:
+    return int(clock.utc_now().timestamp())

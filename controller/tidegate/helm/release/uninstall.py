@@ -1,0 +1,98 @@
+"""Takes a release out of the cluster: hooks, objects in Helm's order, wait, hooks, records."""
+
+from dataclasses import dataclass, replace
+
+from tidegate.helm.release import hooks, words
+from tidegate.helm.release.departure import Departure, StillThere
+from tidegate.helm.release.entry import Entry, begin_deletion
+from tidegate.helm.release.hooks import HookFailed
+from tidegate.helm.release.model import ActionFailed, Journal, OnStored, Propagation, RecordSummary, Stored
+from tidegate.helm.release.record import InvalidRecord, Record, Status
+from tidegate.helm.release.scope import DeleteFailed, Scope, removed
+
+_PROPAGATION = {
+    Propagation.BACKGROUND: "Background",
+    Propagation.FOREGROUND: "Foreground",
+    Propagation.ORPHAN: "Orphan",
+}
+
+
+@dataclass(frozen=True)
+class Uninstall:
+    """One release on its way out; `journal` marks its record as ours."""
+
+    scope: Scope
+    journal: Journal
+    on_stored: OnStored
+
+    async def run(self) -> Record | None:
+        """The uninstalled record; None when there is no release. Raises: ActionFailed, Superseded, Conflict."""
+        history = await self.scope.storage.history()
+        stored = await self._find_newest(history)
+        if stored is None:
+            return None
+        if stored.record.status == Status.UNINSTALLED:
+            if not self.scope.options.keep_history:
+                await self._purge(history)
+            return stored.record
+        entry = await self._begin(stored)
+        problems = await self._uninstall(entry)
+        await self._conclude(entry, history)
+        if problems:
+            text = f"uninstallation completed with {len(problems)} error(s): {'; '.join(problems)}"
+            raise ActionFailed(text, entry.record, tuple(self.scope.logs))
+        return entry.record
+
+    async def _find_newest(self, history: list[RecordSummary]) -> Stored | None:
+        try:
+            return await self.scope.storage.find(history[0].version) if history else None
+        except InvalidRecord as error:
+            raise ActionFailed(f"uninstall: Release not loaded: {self.scope.key.name}: {error}") from error
+
+    async def _begin(self, stored: Stored) -> Entry:
+        """What was begun before goes on where it was interrupted."""
+        event = ""
+        if stored.record.status == Status.UNINSTALLING and stored.journal is not None:
+            event = stored.journal.event
+        journal = replace(self.journal, event=event)
+        entry = Entry(self.scope.storage, replace(stored, journal=journal), self.on_stored)
+        begin_deletion(entry.record)
+        await entry.mark(Status.UNINSTALLING, words.UNINSTALLING)
+        return entry
+
+    async def _uninstall(self, entry: Entry) -> list[str]:
+        """Delete everything; what goes wrong once all objects are deleted does not bring them back, and is told."""
+        scope, problems = self.scope, list[str]()
+        departure = Departure(scope, removed(await scope.known(entry.record.manifest), []))
+        try:
+            if entry.event != words.POST_DELETE and await hooks.run(scope, entry, words.PRE_DELETE):
+                await entry.write()
+            scope.log(f"deleting {len(departure.stale)} resource(s)")
+            await departure.delete(_PROPAGATION[scope.options.deletion_propagation])
+        except (HookFailed, DeleteFailed) as error:
+            raise ActionFailed(str(error), entry.record, tuple(scope.logs)) from error
+        try:
+            if scope.options.wait:
+                await departure.until_gone(scope.options.timeout)
+        except StillThere as error:
+            problems.append(str(error))
+        try:
+            await hooks.run(scope, entry, words.POST_DELETE)
+        except HookFailed as error:
+            problems.append(str(error))
+        return problems
+
+    async def _conclude(self, entry: Entry, history: list[RecordSummary]) -> None:
+        if self.scope.options.keep_history:
+            await entry.mark(Status.UNINSTALLED, words.UNINSTALLED)
+            await self.scope.storage.supersede(history[1:], [])
+            return
+        await self._purge(history)
+        entry.record.info.status = Status.UNINSTALLED
+        entry.record.info.description = words.UNINSTALLED
+        await self.on_stored(entry.record)
+
+    async def _purge(self, history: list[RecordSummary]) -> None:
+        """The newest goes last: until then it tells how far we are."""
+        for summary in reversed(history):
+            await self.scope.storage.delete(summary)
