@@ -28,16 +28,23 @@ class RenderRequest:
 
 
 class Crd(Protocol):
-    name: str
-    text: str
+    @property
+    def name(self) -> str: ...
+    @property
+    def text(self) -> str: ...
 
 
 class Rendered(Protocol):
-    manifest: str
-    hooks: Sequence[Any]
-    notes: str
-    crds: Sequence[Crd]
-    chart: JsonObject
+    @property
+    def manifest(self) -> str: ...
+    @property
+    def hooks(self) -> Sequence[Any]: ...
+    @property
+    def notes(self) -> str: ...
+    @property
+    def crds(self) -> Sequence[Crd]: ...
+    @property
+    def chart(self) -> JsonObject: ...
 
 
 class Renderer(Protocol):

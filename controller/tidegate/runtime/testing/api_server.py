@@ -131,7 +131,7 @@ class FakeAPIServer:
             case "POST":
                 return web.json_response(self.store.create(resource, body or {}), status=201)
             case "PATCH" if request.content_type == transport.APPLY_PATCH:
-                return self._apply(place, body or {}, dry_run=dry_run)
+                return self._apply(place, body or {}, request.query["fieldManager"], dry_run=dry_run)
             case "PATCH":
                 change = _status_change(body) if place.subresource == "status" else _main_change(body or {})
                 return web.json_response(self.store.update(resource, key, change, dry_run=dry_run))
@@ -140,9 +140,9 @@ class FakeAPIServer:
             case _:
                 raise Refusal(405, "MethodNotAllowed", request.method)
 
-    def _apply(self, place: Place, body: JsonObject, *, dry_run: bool) -> web.StreamResponse:
+    def _apply(self, place: Place, body: JsonObject, manager: str, *, dry_run: bool) -> web.StreamResponse:
         before = len(self.store.items(place.resource))
-        applied = self.store.apply(place.resource, body, dry_run=dry_run)
+        applied = self.store.apply(place.resource, body, manager, dry_run=dry_run)
         return web.json_response(applied, status=201 if len(self.store.items(place.resource)) > before else 200)
 
     def _list(self, request: web.Request, place: Place, *, partial: bool) -> JsonObject:

@@ -46,6 +46,7 @@ class Store:
         self.version = 1000
         self.history: list[Event] = []
         self.compacted = self.version
+        self.tracks_fields = False
         self.watchers: set[asyncio.Queue[Event | None]] = set()
         self._objects: dict[Resource, dict[ObjectKey, JsonObject]] = {}
 
@@ -92,8 +93,14 @@ class Store:
             return self._remove(resource, new)
         return self._put("MODIFIED", resource, new)
 
-    def apply(self, resource: Resource, obj: JsonObject, *, dry_run: bool = False) -> JsonObject:
-        """Server-side apply in its simplest form: `obj` over what is there, nobody's fields are kept apart."""
+    def apply(self, resource: Resource, obj: JsonObject, manager: str = "", *, dry_run: bool = False) -> JsonObject:
+        """Server-side apply in its simplest form: `obj` over what is there, nobody's fields are kept apart.
+
+        Where `tracks_fields`, they are on record as those of `manager`.
+        """
+        if self.tracks_fields:
+            entry = {"manager": manager, "operation": "Apply", "fieldsV1": _fields(obj)}
+            obj = {**obj, "metadata": {**obj["metadata"], "managedFields": [entry]}}
         known = self._objects.get(resource, {})
         if ObjectKey.of(obj) in known:
             return self.update(resource, ObjectKey.of(obj), lambda live: _overlaid(live, obj), dry_run=dry_run)
@@ -147,6 +154,12 @@ def merge(target: Any, patch: Any) -> Any:
         else:
             merged[name] = merge(merged.get(name), value)
     return merged
+
+
+def _fields(applied: JsonObject) -> JsonObject:
+    """The fieldsV1 of what was applied; lists count as a whole."""
+    own = {name: value for name, value in applied.items() if name not in ("apiVersion", "kind")}
+    return {f"f:{name}": _fields(value) if isinstance(value, dict) else {} for name, value in own.items()}
 
 
 def _overlaid(live: JsonObject, applied: JsonObject) -> JsonObject:
