@@ -19,18 +19,27 @@ import msgspec
 from hack import generated
 from hack.generated import FLUX_VERSION, ROOT, JsonObject
 from tidegate_api.codec import ApiStruct, Duration
+from tidegate_api.helm.v2.helm_release import HelmRelease
 from tidegate_api.kustomize.v1.kustomization import Kustomization
 from tidegate_api.meta.objects import ApiObject
 from tidegate_api.schema import Column, Schema
 from tidegate_api.source.v1.git_repository import GitRepository
+from tidegate_api.source.v1.helm_chart import HelmChart
+from tidegate_api.source.v1.helm_repository import HelmRepository
+from tidegate_api.source.v1.oci_repository import OCIRepository
 
 FOLDER = ROOT / "config/crd/bases"
 # Each kind with the controller that reconciles it.
 KINDS: dict[type[ApiObject], str] = {
     GitRepository: "source-controller",
+    HelmChart: "source-controller",
+    HelmRepository: "source-controller",
+    OCIRepository: "source-controller",
+    HelmRelease: "helm-controller",
     Kustomization: "kustomize-controller",
 }
-PRIMITIVES: dict[type, JsonObject] = {
+PRIMITIVES: dict[Any, JsonObject] = {
+    Any: {"x-kubernetes-preserve-unknown-fields": True},
     bool: {"type": "boolean"},
     datetime: {"type": "string"},
     Duration: {"type": "string"},
@@ -72,16 +81,15 @@ def schema_of(hint: Any) -> JsonObject:
         schema = schema_of(arguments[0])
         for mark in arguments[1:]:
             schema |= _constraints(mark) if isinstance(mark, Schema) else {}
-        return schema
+        # Go's plain int has no format in the schema, its int64 has.
+        return {key: value for key, value in schema.items() if (key, value) != ("format", "")}
     if origin is types.UnionType or origin is typing.Union:
         return schema_of(next(member for member in arguments if member is not types.NoneType))
     if origin is list:
         return {"type": "array", "items": schema_of(arguments[0])}
     if origin is dict:
         return {"type": "object", "additionalProperties": schema_of(arguments[1])}
-    if issubclass(hint, ApiStruct):
-        return _object_schema(hint)
-    return dict(PRIMITIVES[hint])
+    return dict(PRIMITIVES[hint]) if hint in PRIMITIVES else _object_schema(hint)
 
 
 def files() -> dict[str, str]:
@@ -135,15 +143,19 @@ def _object_schema(struct: type[ApiStruct]) -> JsonObject:
         if field.name != "metadata" or not issubclass(struct, ApiObject)
     }
     schema: JsonObject = {"type": "object", "description": _text(struct.__doc__), "properties": properties}
-    if required := [field.encode_name for field in fields if field.required]:
+    if required := [field.encode_name for field in fields if field.required or _is_marked(hints[field.name])]:
         schema["required"] = sorted(required)
     if struct.RULES:
         schema["x-kubernetes-validations"] = [{"rule": rule.rule, "message": rule.message} for rule in struct.RULES]
     return schema
 
 
+def _is_marked(hint: Any) -> bool:
+    return any(isinstance(mark, Schema) and mark.required for mark in getattr(hint, "__metadata__", ()))
+
+
 def _constraints(mark: Schema) -> JsonObject:
-    values = {name: getattr(mark, name) for name in Schema.__dataclass_fields__}
+    values = {name: getattr(mark, name) for name in Schema.__dataclass_fields__ if name != "required"}
     return {
         OPENAPI_NAMES.get(name, name): [str(item) for item in value] if name == "enum" else value
         for name, value in values.items()

@@ -9,7 +9,10 @@ from typing import Any
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Schema:
-    """Constraints of one field, named as in OpenAPI; `default` is what the API server writes into stored objects."""
+    """Constraints of one field, named as in OpenAPI; `default` is what the API server writes into stored objects.
+
+    `required` marks a field that the API server wants in spite of its default; those without one in Python always are.
+    """
 
     default: Any = None
     enum: tuple[str, ...] | None = None
@@ -18,6 +21,7 @@ class Schema:
     min_length: int | None = None
     minimum: int | None = None
     pattern: str | None = None
+    required: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -159,6 +159,8 @@ def _example(schema: JsonObject) -> Any:
             return [_example(node)]
         case {"enum": values}:
             return values[-1]
+        case {"x-kubernetes-preserve-unknown-fields": True}:
+            return {"any": ["thing"]}
     return "2026-11-23T05:33:00Z" if schema.get("format") == "date-time" else SCALARS[schema["type"]]
 
 

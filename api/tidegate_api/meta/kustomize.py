@@ -1,4 +1,6 @@
-"""Parts of Kustomize's own language, and of its health rules, that several kinds embed."""
+"""Parts of Kustomize's own language, of health and drift rules, that several kinds embed."""
+
+from msgspec import field
 
 from tidegate_api.codec import ApiStruct
 
@@ -71,3 +73,23 @@ class CustomHealthCheck(ApiStruct, kw_only=True):
 
     current: str
     """True when the object is as it should be; asked last."""
+
+
+class CommonMetadata(ApiStruct, kw_only=True):
+    """Labels and annotations for every object."""
+
+    labels: dict[str, str] = field(default_factory=dict)
+    """Labels to set; they replace equal keys in the manifests."""
+
+    annotations: dict[str, str] = field(default_factory=dict)
+    """Annotations to set; they replace equal keys in the manifests."""
+
+
+class IgnoreRule(ApiStruct, kw_only=True):
+    """Fields that others may change."""
+
+    paths: list[str]
+    """JSON pointers to the fields."""
+
+    target: Selector | None = None
+    """Objects that this is about; all when absent."""

@@ -2,9 +2,14 @@ import pytest
 
 from tidegate_api import codec
 from tidegate_api.codec import Duration, JsonObject
+from tidegate_api.helm.v2.helm_release import HelmRelease
 from tidegate_api.kustomize.v1.kustomization import Kustomization
 from tidegate_api.meta.objects import ObjectKey
+from tidegate_api.meta.status import ReconciledObject
 from tidegate_api.source.v1.git_repository import GitRepository
+from tidegate_api.source.v1.helm_chart import HelmChart
+from tidegate_api.source.v1.helm_repository import HelmRepository
+from tidegate_api.source.v1.oci_repository import OCIRepository
 
 REPOSITORY = {
     "metadata": {"name": "app", "namespace": "apps"},
@@ -30,12 +35,19 @@ def test_an_object_is_written_with_its_kind() -> None:
     assert (written["apiVersion"], written["kind"]) == ("source.toolkit.fluxcd.io/v1", "GitRepository")
 
 
-@pytest.mark.parametrize("kind", [GitRepository, Kustomization])
+@pytest.mark.parametrize("kind", [GitRepository, HelmChart, HelmRelease, HelmRepository, Kustomization, OCIRepository])
 @pytest.mark.parametrize("spec", [{}, {"spec": None}], ids=["absent", "null"])
-def test_an_object_without_a_spec_decodes(kind: type[GitRepository | Kustomization], spec: JsonObject) -> None:
+def test_an_object_without_a_spec_decodes(kind: type[ReconciledObject], spec: JsonObject) -> None:
     decoded = codec.decode(kind, {"metadata": {"name": "a", "finalizers": ["finalizers.fluxcd.io"]}, **spec})
 
-    assert (decoded.metadata.finalizers, decoded.spec.interval) == (["finalizers.fluxcd.io"], Duration())
+    assert (decoded.metadata.finalizers, decoded.status.observed_generation) == (["finalizers.fluxcd.io"], 0)
+
+
+def test_nulls_in_values_stay_because_they_take_a_default_away() -> None:
+    values = {"image": {"tag": None}, "args": [None]}
+    release = {"spec": {"interval": "1m", "chart": None, "values": values}}
+
+    assert codec.decode(HelmRelease, release).spec.values == values
 
 
 def test_required_fields_are_written_at_any_value() -> None:

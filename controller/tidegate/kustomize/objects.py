@@ -4,7 +4,7 @@ from typing import Any
 
 from tidegate.kustomize.errors import BuildError
 from tidegate_api.codec import JsonObject
-from tidegate_api.kustomize.v1.kustomization import CommonMetadata
+from tidegate_api.meta.kustomize import CommonMetadata
 
 MAX_OBJECTS = 10_000
 _MAX_PROBLEMS = 20

@@ -26,8 +26,9 @@ from tidegate.toolkit.attempt import Attempt
 from tidegate.toolkit.events import Severity
 from tidegate.toolkit.outcomes import Failed, Waiting
 from tidegate_api.codec import JsonObject, format_duration
-from tidegate_api.kustomize.v1.kustomization import Kustomization, ResourceInventory, ResourceRef
+from tidegate_api.kustomize.v1.kustomization import Kustomization
 from tidegate_api.meta.artifact import Artifact
+from tidegate_api.meta.inventory import ResourceInventory, ResourceRef
 
 log = logs.get_logger(__name__)
 

@@ -8,7 +8,8 @@ from msgspec import field
 from tidegate_api.codec import ApiStruct, Duration, Time
 from tidegate_api.kustomize import v1
 from tidegate_api.meta.durations import Interval
-from tidegate_api.meta.kustomize import CustomHealthCheck, Image, Patch, Selector
+from tidegate_api.meta.inventory import ResourceInventory
+from tidegate_api.meta.kustomize import CommonMetadata, CustomHealthCheck, IgnoreRule, Image, Patch
 from tidegate_api.meta.references import (
     DependencyReference,
     KubeConfigReference,
@@ -119,26 +120,6 @@ class PostBuild(ApiStruct, kw_only=True):
     """Whether to substitute also when no variable is defined."""
 
 
-class CommonMetadata(ApiStruct, kw_only=True):
-    """Labels and annotations for every object."""
-
-    labels: dict[str, str] = field(default_factory=dict)
-    """Labels to set; they replace equal keys in the manifests."""
-
-    annotations: dict[str, str] = field(default_factory=dict)
-    """Annotations to set; they replace equal keys in the manifests."""
-
-
-class IgnoreRule(ApiStruct, kw_only=True):
-    """Fields that others may change."""
-
-    paths: list[str]
-    """JSON pointers to the fields."""
-
-    target: Selector | None = None
-    """Objects that this is about; all when absent."""
-
-
 class KustomizationSpec(ApiStruct, kw_only=True):
     """What to build, where to apply it, and how to tell that it works."""
 
@@ -222,23 +203,6 @@ class KustomizationSpec(ApiStruct, kw_only=True):
 
     kube_config: KubeConfigReference | None = None
     """Access to the cluster to apply to; the own cluster when absent."""
-
-
-class ResourceRef(ApiStruct, kw_only=True):
-    """One applied object."""
-
-    id: str
-    """Object as `<namespace>_<name>_<group>_<kind>`; a colon in a name is written as two underscores."""
-
-    v: str
-    """Version within the group that it was applied with."""
-
-
-class ResourceInventory(ApiStruct, kw_only=True):
-    """All objects that the Kustomization answers for."""
-
-    entries: list[ResourceRef]
-    """Applied objects."""
 
 
 class Snapshot(ApiStruct, kw_only=True):

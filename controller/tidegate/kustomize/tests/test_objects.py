@@ -8,7 +8,7 @@ from tidegate.kustomize import objects
 from tidegate.kustomize.errors import BuildError
 from tidegate.kustomize.tests.trees import built, plant
 from tidegate_api.codec import JsonObject
-from tidegate_api.kustomize.v1.kustomization import CommonMetadata
+from tidegate_api.meta.kustomize import CommonMetadata
 
 
 def an_object(**metadata: Any) -> JsonObject:

@@ -9,11 +9,11 @@ from tidegate.toolkit.outcomes import Stalled
 from tidegate_api.codec import Duration
 from tidegate_api.kustomize.v1.kustomization import (
     Decryption,
-    IgnoreRule,
     Kustomization,
     KustomizationSpec,
     SourceReference,
 )
+from tidegate_api.meta.kustomize import IgnoreRule
 from tidegate_api.meta.references import DependencyReference
 
 

@@ -1,0 +1,1 @@
+"""Helm releases (helm.toolkit.fluxcd.io)."""
