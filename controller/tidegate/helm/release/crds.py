@@ -7,12 +7,12 @@ from tidegate.engine import identity, messages, normalize, ownership
 from tidegate.engine.apply import CREATE_ONLY
 from tidegate.engine.waits import HealthError
 from tidegate.helm.release import manifests
-from tidegate.helm.release.model import CrdPolicy
 from tidegate.helm.release.rendering import Crd
 from tidegate.helm.release.scope import Scope
 from tidegate.runtime import errors, logs
 from tidegate.runtime.errors import TidegateError
 from tidegate_api.codec import JsonObject
+from tidegate_api.helm.v2.actions import CRDsPolicy
 
 log = logs.get_logger(__name__)
 
@@ -28,7 +28,7 @@ async def apply(scope: Scope, crds: Sequence[Crd]) -> bool:
 
     Raises: CrdFailed, Superseded.
     """
-    if scope.options.crds == CrdPolicy.SKIP or not crds:
+    if scope.options.crds == CRDsPolicy.SKIP or not crds:
         return False
     applied = [obj for obj in _definitions(crds) if await _apply_one(scope, obj)]
     if not applied:
@@ -63,14 +63,14 @@ async def _apply_one(scope: Scope, definition: JsonObject) -> bool:
     """Whether it was applied: one that exists already stays as it is, unless the policy replaces it."""
     wanted = normalize.normalize(ownership.set_owner(definition, scope.owner))
     wanted = {name: value for name, value in wanted.items() if name != "status"}
-    if scope.options.crds == CrdPolicy.CREATE:
+    if scope.options.crds == CRDsPolicy.CREATE:
         wanted = {**wanted, "metadata": {**wanted["metadata"], "resourceVersion": CREATE_ONLY}}
     resource = await scope.client.discovery.find(wanted["apiVersion"], wanted["kind"])
     scope.log(f"applying CustomResourceDefinition {definition['metadata']['name']} with policy {scope.options.crds}")
     try:
         await scope.client.apply(resource, wanted, scope.members.migration.manager)
     except errors.ApiError as error:
-        if scope.options.crds == CrdPolicy.CREATE and isinstance(error, errors.Conflict):
+        if scope.options.crds == CRDsPolicy.CREATE and isinstance(error, errors.Conflict):
             return False
         said = messages.cause(error)
         raise CrdFailed(f"failed to apply CustomResourceDefinition {definition['metadata']['name']}: {said}") from error

@@ -3,30 +3,14 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from enum import StrEnum
 
 from tidegate.helm.release.record import Record, Status
 from tidegate.runtime.errors import TidegateError
 from tidegate_api.codec import JsonObject
+from tidegate_api.helm.v2.actions import CRDsPolicy, DeletionPropagation
 
 OnStored = Callable[[Record], Awaitable[None]]
 """Awaited after each write of a release's outcome: pending, deployed, failed, uninstalling, uninstalled."""
-
-
-class CrdPolicy(StrEnum):
-    """What becomes of the definitions in a chart's crds/."""
-
-    SKIP = "Skip"
-    CREATE = "Create"
-    CREATE_REPLACE = "CreateReplace"
-
-
-class Propagation(StrEnum):
-    """What becomes of what a deleted object owns, in the words of the HelmRelease."""
-
-    BACKGROUND = "background"
-    FOREGROUND = "foreground"
-    ORPHAN = "orphan"
 
 
 @dataclass(frozen=True)
@@ -98,7 +82,7 @@ class Options:
     wait: bool = True
     wait_for_jobs: bool = True
     hooks_disabled: bool = False
-    crds: CrdPolicy = CrdPolicy.CREATE
+    crds: str = CRDsPolicy.CREATE
     take_ownership: bool = True
     create_namespace: bool = False
     replace: bool = False
@@ -109,7 +93,7 @@ class Options:
     annotations: Mapping[str, str] = field(default_factory=dict)
     disable_schema_validation: bool = False
     keep_history: bool = False
-    deletion_propagation: Propagation = Propagation.BACKGROUND
+    deletion_propagation: str = DeletionPropagation.BACKGROUND
 
 
 class ActionFailed(TidegateError):

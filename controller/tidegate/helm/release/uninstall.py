@@ -6,14 +6,15 @@ from tidegate.helm.release import hooks, words
 from tidegate.helm.release.departure import Departure, StillThere
 from tidegate.helm.release.entry import Entry, begin_deletion
 from tidegate.helm.release.hooks import HookFailed
-from tidegate.helm.release.model import ActionFailed, Journal, OnStored, Propagation, RecordSummary, Stored
+from tidegate.helm.release.model import ActionFailed, Journal, OnStored, RecordSummary, Stored
 from tidegate.helm.release.record import InvalidRecord, Record, Status
 from tidegate.helm.release.scope import DeleteFailed, Scope, removed
+from tidegate_api.helm.v2.actions import DeletionPropagation
 
-_PROPAGATION = {
-    Propagation.BACKGROUND: "Background",
-    Propagation.FOREGROUND: "Foreground",
-    Propagation.ORPHAN: "Orphan",
+_PROPAGATION: dict[str, str] = {
+    DeletionPropagation.BACKGROUND: "Background",
+    DeletionPropagation.FOREGROUND: "Foreground",
+    DeletionPropagation.ORPHAN: "Orphan",
 }
 
 
@@ -68,7 +69,7 @@ class Uninstall:
             if entry.event != words.POST_DELETE and await hooks.run(scope, entry, words.PRE_DELETE):
                 await entry.write()
             scope.log(f"deleting {len(departure.stale)} resource(s)")
-            await departure.delete(_PROPAGATION[scope.options.deletion_propagation])
+            await departure.delete(_PROPAGATION.get(scope.options.deletion_propagation, "Background"))
         except (HookFailed, DeleteFailed) as error:
             raise ActionFailed(str(error), entry.record, tuple(scope.logs)) from error
         try:

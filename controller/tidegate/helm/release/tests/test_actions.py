@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from aiohttp import web
 
-from tidegate.helm.release.model import ActionFailed, CrdPolicy
+from tidegate.helm.release.model import ActionFailed
 from tidegate.helm.release.tests import bed
 from tidegate.helm.release.tests.bed import CRDS, JOBS, Bed, Chart, a_config_map, a_hook, a_job, manifest
 from tidegate.runtime import clock
@@ -19,6 +19,7 @@ from tidegate.runtime.testing import faults
 from tidegate.runtime.testing.api_server import FakeAPIServer
 from tidegate.runtime.testing.store import Event
 from tidegate_api.codec import JsonObject
+from tidegate_api.helm.v2.actions import CRDsPolicy
 from tidegate_api.meta.objects import ObjectKey
 
 ONE, TWO = a_config_map("one", a="1"), a_config_map("two", a="1")
@@ -208,7 +209,7 @@ async def test_h17_only_definitions_of_crds_are_applied_and_rendering_sees_them(
 async def test_definitions_that_are_there_stay_as_they_are_and_are_not_applied_when_skipped(server: FakeAPIServer):
     chart = Chart(manifest(ONE), crds=[bed.Crd("crds/all.yaml", manifest(CRD))])
     async with bed.a_process(server) as process:
-        await process.install(chart, crds=CrdPolicy.SKIP)
+        await process.install(chart, crds=CRDsPolicy.SKIP)
         assert not process.names(CRDS)
         server.store.create(CRDS, {**CRD, "spec": {}})
         await process.upgrade(chart)
