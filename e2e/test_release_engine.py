@@ -16,7 +16,6 @@ import pytest_asyncio
 
 from hack.controlplane.api import Api, JsonObject
 from hack.controlplane.cluster import ControlPlane
-from hack.controlplane.external import ExternalCluster
 from tidegate.engine import ownership
 from tidegate.engine.members import Members
 from tidegate.engine.ownership import Migration, Owner
@@ -155,21 +154,21 @@ class Place:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def place(control_plane: ControlPlane | ExternalCluster, helm: Path, tmp_path: Path) -> AsyncIterator[Place]:
+async def place(own_control_plane: ControlPlane, helm: Path, tmp_path: Path) -> AsyncIterator[Place]:
     namespace = f"team-{secrets.token_hex(4)}"
     chart = tmp_path / "web"
     for name, text in {"Chart.yaml": CHART, "values.yaml": "color: red\ncode: 0\n"}.items():
         _write(chart / name, text)
     for name, text in TEMPLATES.items():
         _write(chart / "templates" / name, text)
-    cluster = await credentials.load(str(control_plane.admin))
-    async with control_plane.api() as api, Connections(cluster) as connections, asyncio.TaskGroup() as group:
+    cluster = await credentials.load(str(own_control_plane.admin))
+    async with own_control_plane.api() as api, Connections(cluster) as connections, asyncio.TaskGroup() as group:
         await api.create("/api/v1/namespaces", {"metadata": {"name": namespace}})
         spoken = Transport(connections, "helm-controller")
         client = Client(spoken, Discovery(spoken))
         members = Members(spoken, ownership.HELM_GROUP, Migration("helm-controller"), lambda *_: None)
         running = group.create_task(members.run())
-        yield Place(api, client, members, group, Helm(helm, control_plane.admin, namespace, chart))
+        yield Place(api, client, members, group, Helm(helm, own_control_plane.admin, namespace, chart))
         running.cancel()
         await api.delete(f"/api/v1/namespaces/{namespace}")
 

@@ -1,0 +1,106 @@
+"""Records in Secrets, as Helm labels them."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tidegate.helm.release import secrets
+from tidegate.helm.release.model import Journal, Stored
+from tidegate.helm.release.record import Info, InvalidRecord, Record, Status
+from tidegate.helm.release.storage import Storage
+from tidegate.runtime import errors
+from tidegate.runtime.client import Client
+from tidegate.runtime.resources import SECRETS
+from tidegate.runtime.testing.api_server import FakeAPIServer
+from tidegate_api.codec import JsonObject
+from tidegate_api.meta.objects import ObjectKey
+
+JOURNAL = Journal("uid", 3, "sha256:inputs", "pod-1")
+
+
+def a_record(version: int = 1, status: str = "deployed") -> Record:
+    return Record(name="web", version=version, namespace="apps", info=Info(status=status))
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[FakeAPIServer]:
+    async with FakeAPIServer([SECRETS]).running() as running:
+        yield running
+
+
+@pytest.fixture
+async def client(server: FakeAPIServer) -> AsyncIterator[Client]:
+    async with server.client() as connected:
+        yield connected
+
+
+@pytest.fixture
+def storage(client: Client) -> Storage:
+    return Storage(client, "apps", "web")
+
+
+def metadata(server: FakeAPIServer, version: int = 1) -> JsonObject:
+    found = server.store.get(SECRETS, ObjectKey("apps", f"sh.helm.release.v1.web.v{version}"))
+    assert found["type"] == "helm.sh/release.v1"
+    return dict(found["metadata"])
+
+
+async def test_a_record_is_labelled_as_helm_does_when_it_creates_and_when_it_updates(
+    server: FakeAPIServer, storage: Storage
+):
+    stored = await storage.create(a_record(status="pending-install"), JOURNAL)
+    created = metadata(server)["labels"]
+    stored.record.info.status = "deployed"
+    await storage.update(stored)
+
+    assert int(created.pop("createdAt")) > 0
+    assert created == {"name": "web", "owner": "helm", "status": "pending-install", "version": "1"}
+    updated = metadata(server)["labels"]
+    assert int(updated.pop("modifiedAt")) > 0
+    assert updated == {"name": "web", "owner": "helm", "status": "deployed", "version": "1"}
+    assert (await storage.find(1)) == Stored(a_record(), JOURNAL, metadata(server)["resourceVersion"])
+
+
+async def test_history_is_read_from_metadata_newest_first(server: FakeAPIServer, storage: Storage):
+    for version in (1, 2, 10):
+        await storage.create(a_record(version), JOURNAL)
+    server.store.create(
+        SECRETS,
+        {"metadata": {"name": "mine", "namespace": "apps", "labels": {"owner": "helm", "name": "web", "version": "3"}}},
+    )
+
+    history = await storage.history()
+    assert [(one.version, one.status, one.journal) for one in history] == [
+        (version, Status.DEPLOYED, JOURNAL) for version in (10, 2, 1)
+    ]
+
+
+async def test_what_somebody_else_wrote_meanwhile_is_not_overwritten(storage: Storage):
+    stored = await storage.create(a_record(), JOURNAL)
+    await storage.update(stored)
+
+    with pytest.raises(errors.Conflict):
+        await storage.update(stored)
+    with pytest.raises(errors.AlreadyExists):
+        await storage.create(a_record(), JOURNAL)
+
+
+async def test_superseding_takes_our_mark_away(server: FakeAPIServer, storage: Storage):
+    await storage.create(a_record(1), JOURNAL)
+    await storage.create(a_record(2, "failed"), JOURNAL)
+    await storage.supersede(await storage.history(), [])
+
+    assert metadata(server)["labels"]["status"] == "superseded"
+    assert "annotations" not in metadata(server) or not metadata(server)["annotations"]
+    assert metadata(server, 2)["labels"]["status"] == "failed"
+
+
+@pytest.mark.parametrize("data", [None, {}, {"release": "%"}, {"release": 1}])
+def test_a_secret_without_a_record_is_refused(data: object):
+    with pytest.raises(InvalidRecord):
+        secrets.read({"metadata": {}, "data": data})
+
+
+@pytest.mark.parametrize("note", [None, "", "{}", "no json", '{"uid": 1}'])
+def test_a_mark_that_is_not_ours_is_none(note: str | None):
+    assert secrets.read_journal({"annotations": {secrets.JOURNAL: note}}) is None
