@@ -24,6 +24,7 @@ from tidegate.helm.release.engine import Releases, Session
 from tidegate.helm.release.model import ActionFailed, Desired, Options, ReleaseKey
 from tidegate.helm.release.record import Record
 from tidegate.helm.release.rendering import RenderRequest
+from tidegate.helm.release.sightings import Sightings
 from tidegate.runtime import credentials
 from tidegate.runtime.client import Client
 from tidegate.runtime.controller import Turn
@@ -123,7 +124,7 @@ class Place:
     def session(self, name: str, **options: Any) -> Session:
         namespace = self.helm.namespace
         turn = Turn(Held(ObjectKey(namespace, name)), asyncio.Semaphore(1), self.group)
-        releases = Releases(self.members, self.helm, "pod-1")
+        releases = Releases(self.members, Sightings(self.client.transport), self.helm, "pod-1")
         owner = Owner(ownership.HELM_GROUP, namespace, name)
         key = ReleaseKey(name, namespace, namespace)
         return releases.session(key, owner, self.client, turn, Options(uid="uid", generation=1, **options))

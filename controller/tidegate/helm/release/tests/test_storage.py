@@ -1,14 +1,17 @@
 """Records in Secrets, as Helm labels them."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 
 from tidegate.helm.release import secrets
 from tidegate.helm.release.model import Journal, Stored
 from tidegate.helm.release.record import Info, InvalidRecord, Record, Status
+from tidegate.helm.release.sightings import Sightings
 from tidegate.helm.release.storage import Storage
-from tidegate.runtime import errors
+from tidegate.runtime import clock, errors
 from tidegate.runtime.client import Client
 from tidegate.runtime.resources import SECRETS
 from tidegate.runtime.testing.api_server import FakeAPIServer
@@ -36,7 +39,8 @@ async def client(server: FakeAPIServer) -> AsyncIterator[Client]:
 
 @pytest.fixture
 def storage(client: Client) -> Storage:
-    return Storage(client, "apps", "web")
+    """Its watch does not run, and is not believed."""
+    return Storage(client, "apps", "web", Sightings(client.transport))
 
 
 def metadata(server: FakeAPIServer, version: int = 1) -> JsonObject:
@@ -104,3 +108,22 @@ def test_a_secret_without_a_record_is_refused(data: object):
 @pytest.mark.parametrize("note", [None, "", "{}", "no json", '{"uid": 1}'])
 def test_a_mark_that_is_not_ours_is_none(note: str | None):
     assert secrets.read_journal({"annotations": {secrets.JOURNAL: note}}) is None
+
+
+async def test_what_the_watch_shows_need_not_be_asked_for_unless_we_wrote_since(server: FakeAPIServer, client: Client):
+    sightings = Sightings(client.transport)
+    storage = Storage(client, "apps", "web", sightings)
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(sightings.cache.run())
+        await sightings.cache.synced.wait()
+        await storage.create(a_record(1), JOURNAL)
+        assert [one.version for one in await storage.history()] == [1]
+        async with asyncio.timeout(5):
+            while sightings.find_history("apps", "web") is None:
+                await clock.pause(timedelta(milliseconds=1))
+        lists = server.count("GET")
+        (summary,) = await storage.history()
+        await storage.delete(summary)
+        assert await storage.history() == []
+        assert server.count("GET") == lists
+        running.cancel()
