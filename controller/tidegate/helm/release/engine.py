@@ -116,7 +116,7 @@ class Session:
             self._history = None
             stored.record.info.status = Status.FAILED
             stored.record.info.description = words.unlocked(status)
-            await self._storage.update(replace(stored, journal=None))
+            await self._storage.update(replace(stored, journal=self._journal("")))
         return stored.record
 
     async def trim(self, max_history: int) -> None:

@@ -94,7 +94,7 @@ class _Runner:
     async def _objects(self, hook: Hook) -> list[JsonObject]:
         options = self.scope.options
         try:
-            placed = await self.scope.placed(manifests.read_any(hook.manifest))
+            placed = await self.scope.placed(manifests.read_hook(hook.manifest))
         except manifests.InvalidManifest as error:
             raise HookFailed(f"unable to build kubernetes object for {self.event} hook {hook.path}: {error}") from error
         return [manifests.mark_hook(obj, self.scope.owner, options.labels, options.annotations) for obj in placed]

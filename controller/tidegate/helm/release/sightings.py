@@ -5,7 +5,7 @@ Our own writes count before the watch has shown them: until then it is not belie
 
 from tidegate.helm.release import secrets
 from tidegate.helm.release.model import RecordSummary
-from tidegate.runtime.cache import Cache
+from tidegate.runtime.cache import Cache, Update
 from tidegate.runtime.resources import SECRETS
 from tidegate.runtime.transport import Transport
 from tidegate.runtime.watch import Selection
@@ -35,6 +35,13 @@ class Sightings:
         gone = self._deleted.get(place, set()) & {summary.uid for summary in seen}
         self._remember_deleted(place, gone)
         return [summary for summary in seen if summary.uid not in gone]
+
+    def is_foreign(self, update: Update[RecordSummary | None], holder: str) -> bool:
+        """Whether somebody else than `holder` changed a record: helm, a person, or the process before this one."""
+        if update.new is not None:
+            return update.new.journal is None or update.new.journal.holder != holder
+        place = update.key.namespace, update.old.name if update.old is not None else ""
+        return update.old is not None and update.old.uid not in self._deleted.get(place, ())
 
     def wrote(self, namespace: str, name: str, resource_version: str) -> None:
         """We wrote a record of this release, with this outcome."""

@@ -66,7 +66,9 @@ class Storage:
         for summary in [one for one in reversed(history) if one.version != deployed][: max(0, excess)]:
             await self.delete(summary)
 
-    async def supersede(self, history: Sequence[RecordSummary], known: Sequence[Record]) -> None:
+    async def supersede(
+        self, history: Sequence[RecordSummary], known: Sequence[Record], journal: Journal | None
+    ) -> None:
         """Mark the deployed revisions in `history` as superseded; those in `known` need not be read again.
 
         Raises: Conflict when one is another by now.
@@ -79,7 +81,7 @@ class Storage:
             stored = Stored(record, None, summary.resource_version) if record else await self.find(summary.version)
             if stored is not None:
                 stored.record.info.status = Status.SUPERSEDED
-                await self.update(replace(stored, journal=None))
+                await self.update(replace(stored, journal=journal))
 
     def _wrote(self, secret: JsonObject, record: Record) -> Stored:
         stored = _stored(secret, record)

@@ -86,7 +86,7 @@ class Uninstall:
     async def _conclude(self, entry: Entry, history: list[RecordSummary]) -> None:
         if self.scope.options.keep_history:
             await entry.mark(Status.UNINSTALLED, words.UNINSTALLED)
-            await self.scope.storage.supersede(history[1:], [])
+            await self.scope.storage.supersede(history[1:], [], self.journal)
             return
         await self._purge(history)
         entry.record.info.status = Status.UNINSTALLED

@@ -129,6 +129,16 @@ class Bed:
                 end_job(self.server, event.obj, failed=event.obj["metadata"]["name"] in failing)
 
 
+@asynccontextmanager
+async def ending_jobs(process: Bed, failing: Sequence[str] = ()) -> AsyncIterator[None]:
+    """Inside, jobs end as soon as they are created."""
+    task = process.group.create_task(process.finish_jobs(failing))
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
 def end_job(server: FakeAPIServer, job: JsonObject, *, failed: bool = False) -> None:
     condition = {"type": "Failed" if failed else "Complete", "status": "True"}
     if failed:

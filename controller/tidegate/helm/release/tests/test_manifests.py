@@ -51,6 +51,14 @@ def test_of_two_equal_keys_the_last_counts():
     assert manifests.read(text)[0]["data"] == {"a": "2"}
 
 
+def test_a_hook_may_leave_its_name_to_the_server_but_not_leave_its_kind():
+    text = "apiVersion: batch/v1\nkind: Job\nmetadata: {generateName: migrate-}"
+
+    assert manifests.read_hook(text)[0]["metadata"] == {"generateName": "migrate-"}
+    with pytest.raises(InvalidManifest, match=r"metadata.namespace is invalid"):
+        manifests.read_hook("apiVersion: batch/v1\nkind: Job\nmetadata: {name: a, namespace: ..}")
+
+
 def test_lists_are_taken_apart():
     text = """{"apiVersion": "v1", "kind": "List", "items": [
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "one"}}, null]}"""
@@ -67,6 +75,7 @@ def test_lists_are_taken_apart():
         pytest.param("kind: ConfigMap", "apiVersion is missing", id="no-version"),
         pytest.param("apiVersion: v1\nkind: A\nmetadata: {labels: {a: b}}", "metadata.name is missing", id="no-name"),
         pytest.param("apiVersion: v1\nkind: A\nmetadata: {name: a, labels: {b: 1}}", "not a string", id="label"),
+        pytest.param("apiVersion: v1\nkind: A\nmetadata: {name: ..}", "metadata.name is invalid", id="path"),
         pytest.param("apiVersion: v1\nkind: A\nmetadata: {name: a}\n---\n" * 3, "already registered id", id="twice"),
     ],
 )

@@ -2,22 +2,25 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from tidegate.helm.release import secrets
-from tidegate.helm.release.model import Journal, Stored
+from tidegate.helm.release.model import Journal, RecordSummary, Stored
 from tidegate.helm.release.record import Info, InvalidRecord, Record, Status
 from tidegate.helm.release.sightings import Sightings
 from tidegate.helm.release.storage import Storage
 from tidegate.runtime import clock, errors
+from tidegate.runtime.cache import Update
 from tidegate.runtime.client import Client
 from tidegate.runtime.resources import SECRETS
 from tidegate.runtime.testing.api_server import FakeAPIServer
 from tidegate_api.codec import JsonObject
 from tidegate_api.meta.objects import ObjectKey
 
+KEY = ObjectKey("apps", "sh.helm.release.v1.web.v1")
 JOURNAL = Journal("uid", 3, "sha256:inputs", "pod-1")
 
 
@@ -89,14 +92,33 @@ async def test_what_somebody_else_wrote_meanwhile_is_not_overwritten(storage: St
         await storage.create(a_record(), JOURNAL)
 
 
-async def test_superseding_takes_our_mark_away(server: FakeAPIServer, storage: Storage):
+async def test_only_what_is_deployed_is_superseded(server: FakeAPIServer, storage: Storage):
     await storage.create(a_record(1), JOURNAL)
     await storage.create(a_record(2, "failed"), JOURNAL)
-    await storage.supersede(await storage.history(), [])
+    await storage.supersede(await storage.history(), [], replace(JOURNAL, holder="pod-2"))
 
-    assert metadata(server)["labels"]["status"] == "superseded"
-    assert "annotations" not in metadata(server) or not metadata(server)["annotations"]
-    assert metadata(server, 2)["labels"]["status"] == "failed"
+    assert [(one.version, one.status, one.journal and one.journal.holder) for one in await storage.history()] == [
+        (2, Status.FAILED, "pod-1"),
+        (1, Status.SUPERSEDED, "pod-2"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("journal", "is_foreign"),
+    [
+        pytest.param(JOURNAL, False, id="ours"),
+        pytest.param(replace(JOURNAL, holder="pod-2"), True, id="of-another-process"),
+        pytest.param(None, True, id="helms"),
+    ],
+)
+def test_what_others_write_is_told_from_our_own(client: Client, journal: Journal | None, is_foreign: bool):  # noqa: FBT001
+    sightings = Sightings(client.transport)
+    summary = RecordSummary("web", 1, Status.DEPLOYED, journal, "uid", "7")
+
+    assert sightings.is_foreign(Update(KEY, None, summary), "pod-1") is is_foreign
+    assert sightings.is_foreign(Update(KEY, summary, None), "pod-1")
+    sightings.deleted("apps", "web", "uid")
+    assert not sightings.is_foreign(Update(KEY, summary, None), "pod-1")
 
 
 @pytest.mark.parametrize("data", [None, {}, {"release": "%"}, {"release": 1}])
