@@ -108,7 +108,9 @@ class Helm:
         name, chart = request.release_name, str(self.chart)
         written = await self.run("install", f"dry-{name}", chart, "--dry-run=client", "--output=json", *sets)
         found = json.loads(written.replace(f"dry-{name}", name))
-        return Rendered(found["manifest"], found.get("hooks", []), found["info"].get("notes", ""), found["chart"])
+        return Rendered(
+            found.get("manifest", ""), found.get("hooks", []), found["info"].get("notes", ""), found["chart"]
+        )
 
 
 @dataclass
@@ -190,7 +192,7 @@ async def _told(_record: Record) -> None:
 def _comparable(written: bytes, name: str) -> JsonObject:
     """A record without its times, and with one name for all releases."""
     record = json.loads(written.decode().replace(name, "NAME"))
-    for part in (record["info"], *(hook["last_run"] for hook in record["hooks"])):
+    for part in (record["info"], *(hook["last_run"] for hook in record.get("hooks", ()))):
         for moment in ("first_deployed", "last_deployed", "started_at", "completed_at"):
             part.pop(moment, None)
     for file in (*(record["chart"]["templates"] or ()), *(record["chart"]["files"] or ())):

@@ -282,6 +282,17 @@ async def test_an_uninstall_deletes_everything_but_what_is_kept(server: FakeAPIS
         assert process.told[-2:] == [(2, "uninstalling"), (2, "uninstalled")]
 
 
+async def test_an_uninstall_forgets_nothing_that_a_failed_upgrade_left(server: FakeAPIServer):
+    async with bed.a_process(server) as process:
+        await process.install(Chart(manifest(ONE, TWO)))
+        with pytest.raises(ActionFailed):
+            await process.upgrade(Chart(manifest(a_config_map("three"), UNKNOWN)))
+        await process.session().uninstall(process.on_stored)
+
+        assert not process.names(CONFIG_MAPS)
+        assert not process.names(SECRETS)
+
+
 async def test_an_uninstall_may_keep_history_and_is_nothing_where_there_is_none(server: FakeAPIServer):
     async with bed.a_process(server) as process:
         assert await process.session().uninstall(process.on_stored) is None
