@@ -25,6 +25,8 @@ class Sightings:
     def find_history(self, namespace: str, name: str) -> list[RecordSummary] | None:
         """All revisions of a release, in no order; None when the watch cannot be relied on for it now."""
         place = namespace, name
+        if self.cache.selection.namespace not in ("", namespace):
+            return None
         if not self.cache.believed or self.cache.version < self._written.get(place, 0):
             return None
         self._written.pop(place, None)

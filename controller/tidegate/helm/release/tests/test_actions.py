@@ -282,6 +282,22 @@ async def test_an_uninstall_deletes_everything_but_what_is_kept(server: FakeAPIS
         assert process.told[-2:] == [(2, "uninstalling"), (2, "uninstalled")]
 
 
+async def test_h16_an_uninstall_of_what_helm_released_needs_no_labels_of_ours(server: FakeAPIServer):
+    async with bed.a_process(server) as process:
+        await process.install(Chart(manifest(ONE, TWO)))
+    for obj, release in ((ONE, "web"), (TWO, "other")):
+        name = obj["metadata"]["name"]
+        server.store.delete(CONFIG_MAPS, ObjectKey("apps", name))
+        server.store.create(
+            CONFIG_MAPS, {**obj, "metadata": {"name": name, "namespace": "apps", **_helms_marks(release)}}
+        )
+    async with bed.a_process(server) as process:
+        await process.session().uninstall(process.on_stored)
+
+        assert process.names(CONFIG_MAPS) == ["two"]
+        assert not process.names(SECRETS)
+
+
 async def test_an_uninstall_forgets_nothing_that_a_failed_upgrade_left(server: FakeAPIServer):
     async with bed.a_process(server) as process:
         await process.install(Chart(manifest(ONE, TWO)))
