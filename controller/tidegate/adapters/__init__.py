@@ -14,6 +14,10 @@ Files   archive                         the face of packing (artifacts written) 
         tar_headers, gzip_stream        blocks of a tar as values; a stranger's gzip inflated within bounds
         scratch                         a temporary directory that not even a SIGKILL leaves for ever
         ignore, patterns                .sourceignore and spec.ignore; THE door to re2
+Helm    chart_renderer                  charts rendered in processes that can be killed
+        chart_worker                    THE door to helm_python: the main of such a process; chart_jobs what they say
+        chart_archive, chart_schemas    a packaged chart's files; schemas that lead nowhere
+        chart_manifests                 rendered templates sorted into what Helm stores
 Words   versions, redaction, proxies    semver ranges; secrets out of texts; NO_PROXY
         stoppable                       blocking work that ends when nobody waits
 Kubernetes' tools

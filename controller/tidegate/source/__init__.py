@@ -2,8 +2,8 @@
 
 main.py         what is plugged in: flags -> clients -> reconcilers -> a Unit of the Manager
 watches.py      what wakes a source
-reconciler.py   the story of one GitRepository: prepare -> fetch -> archive -> publish
-git.py          which revision is wanted, with which credentials; the conversation with adapters.git_remote
+pipeline.py     what all kinds do around their own fetching: prepare -> fetch -> archive -> publish -> conclude
+git_repository.py   the story of one GitRepository; git.py which revision is wanted, with which credentials
 conditions.py   the conditions and reasons of sources, and how Ready follows from them
 storage.py      artifacts on disk: published whole or not at all, verified, collected
 server.py       the artifact server: knows names, not directories

@@ -10,6 +10,7 @@ ARTIFACT_OUTDATED = "ArtifactOutdated"
 FETCH_FAILED = "FetchFailed"
 STORAGE_OPERATION_FAILED = "StorageOperationFailed"
 INCLUDE_UNAVAILABLE = "IncludeUnavailable"
+BUILD_FAILED = "BuildFailed"
 
 URL_INVALID = "URLInvalid"
 AUTHENTICATION_FAILED = "AuthenticationFailed"
@@ -21,29 +22,36 @@ NEW_ARTIFACT = "NewArtifact"
 VERIFICATION_FAILED = "ArtifactVerificationFailed"
 UNSUPPORTED = "FeatureGateDisabled"
 
-GIT_SUMMARY = Summary(
-    order=(
+NEW_REVISION = "NewRevision"
+
+_NEGATIVE = frozenset(
+    {
         STORAGE_OPERATION_FAILED,
         FETCH_FAILED,
         INCLUDE_UNAVAILABLE,
+        BUILD_FAILED,
         ARTIFACT_OUTDATED,
-        ARTIFACT_IN_STORAGE,
-        SOURCE_VERIFIED,
         conditions.STALLED,
         conditions.RECONCILING,
-    ),
-    negative=frozenset(
-        {
-            STORAGE_OPERATION_FAILED,
-            FETCH_FAILED,
-            INCLUDE_UNAVAILABLE,
-            ARTIFACT_OUTDATED,
-            conditions.STALLED,
-            conditions.RECONCILING,
-        }
-    ),
+    }
 )
-OWNED = frozenset(GIT_SUMMARY.order) | {conditions.READY}
+
+
+def _summary(*own: str, is_verified: bool = True) -> Summary:
+    """Ready of a kind with its `own` conditions between the common ones, in the order that Flux declares."""
+    order = (
+        *(STORAGE_OPERATION_FAILED, FETCH_FAILED, *own, ARTIFACT_OUTDATED, ARTIFACT_IN_STORAGE),
+        *((SOURCE_VERIFIED,) if is_verified else ()),
+        *(conditions.STALLED, conditions.RECONCILING),
+    )
+    return Summary(order, _NEGATIVE)
+
+
+GIT_SUMMARY = _summary(INCLUDE_UNAVAILABLE)
+OCI_SUMMARY = _summary()
+HELM_REPOSITORY_SUMMARY = _summary(is_verified=False)
+HELM_CHART_SUMMARY = _summary(BUILD_FAILED)
+OWNED = frozenset({*_NEGATIVE, ARTIFACT_IN_STORAGE, SOURCE_VERIFIED, conditions.READY})
 
 
 class FetchFailed(Failed):

@@ -3,31 +3,39 @@
 import argparse
 import os
 import socket
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 
 from tidegate.adapters.git_remotes import GitRemotes
 from tidegate.runtime import probes, threads
 from tidegate.runtime.cache import Cache
-from tidegate.runtime.controller import Controller
+from tidegate.runtime.client import Client
+from tidegate.runtime.controller import Controller, Reconciler
 from tidegate.runtime.manager import Unit
 from tidegate.runtime.resources import resource_of
 from tidegate.runtime.watch import Selection
 from tidegate.source import conditions, server, watches
+from tidegate.source.git_repository import GitRepositoryReconciler
+from tidegate.source.pipeline import Pipeline
 from tidegate.source.polls import Polls
-from tidegate.source.reconciler import GitRepositoryReconciler
 from tidegate.source.storage import Retention, Storage
 from tidegate.toolkit.attempt import Tools
+from tidegate.toolkit.events import Recorder
 from tidegate.toolkit.flags import FlagSet
 from tidegate.toolkit.program import Program
 from tidegate.toolkit.status import StatusWriter
 from tidegate_api import codec
 from tidegate_api.source.v1.git_repository import GitRepository
+from tidegate_api.source.v1.source import Source
 
 NAME = "source-controller"
 CONCURRENT = 2
+
+S = TypeVar("S", bound=Source)
 
 
 def define_flags(flags: FlagSet) -> None:
@@ -48,27 +56,50 @@ async def build(program: Program, stack: AsyncExitStack) -> Unit:
     retention = Retention(flags.artifact_retention_ttl, flags.artifact_retention_records)
     storage = Storage(root, _advertised(flags), flags.artifact_digest_algo, retention)
     await threads.run(storage.prepare)
-    remotes = await stack.enter_async_context(GitRemotes(root / ".repositories"))
-    resource = resource_of(GitRepository)
-    selection = Selection(resource, program.watched_namespace(), flags.watch_label_selector)
-    cache = Cache(client.transport, selection, partial(codec.decode, GitRepository))
     recorder = program.recorder(client)
-    tools = Tools(StatusWriter(client, resource, NAME, conditions.OWNED, cache.observe), recorder)
-    polls = Polls(lambda key: controller.queue.add(key))  # noqa: PLW0108 - the controller comes later
-    reconciler = GitRepositoryReconciler(
-        client, cache, tools, remotes, polls, storage, flags.interval_jitter_percentage
-    )
-    controller = Controller(
-        GitRepository.KIND, GitRepository.GROUP, reconciler, concurrent=flags.concurrent, backoff=program.backoff()
-    )
-    watches.connect(cache, controller)
+    plugs = _Plugs(program, client, recorder, Pipeline(client, storage, flags.interval_jitter_percentage))
+    remotes = await stack.enter_async_context(GitRemotes(root / ".repositories"))
+    polls = Polls(lambda key: plugs.controllers[GitRepository].queue.add(key))  # noqa: PLW0108 - it comes later
+    plugs.add(GitRepository, lambda cache, tools: GitRepositoryReconciler(plugs.pipeline, cache, tools, remotes, polls))
     return Unit(
         name=NAME,
-        caches=[cache],
+        caches=list(plugs.caches.values()),
         always=[recorder.run],
-        leading=[partial(_serve, storage, flags.storage_addr), controller.run],
+        leading=[
+            partial(_serve, storage, flags.storage_addr),
+            *(controller.run for controller in plugs.controllers.values()),
+        ],
         lease=program.lease(client),
     )
+
+
+class _Plugs:
+    """The kinds of this controller, each with its cache and its queue."""
+
+    def __init__(self, program: Program, client: Client, recorder: Recorder, pipeline: Pipeline) -> None:
+        self.pipeline = pipeline
+        self.caches: dict[type[Source], Cache[Any]] = {}
+        self.controllers: dict[type[Source], Controller] = {}
+        self._program = program
+        self._client = client
+        self._recorder = recorder
+
+    def add(self, kind: type[S], build_reconciler: Callable[[Cache[S], Tools], Reconciler]) -> None:
+        """Watch and reconcile `kind`."""
+        resource = resource_of(kind)
+        selection = Selection(resource, self._program.watched_namespace(), self._program.flags.watch_label_selector)
+        cache = Cache(self._client.transport, selection, partial(codec.decode, kind))
+        status = StatusWriter(self._client, resource, NAME, conditions.OWNED, cache.observe)
+        controller = Controller(
+            kind.KIND,
+            kind.GROUP,
+            build_reconciler(cache, Tools(status, self._recorder)),
+            concurrent=self._program.flags.concurrent,
+            backoff=self._program.backoff(),
+        )
+        watches.connect(cache, controller)
+        self.caches[kind] = cache
+        self.controllers[kind] = controller
 
 
 async def _serve(storage: Storage, address: str) -> None:

@@ -9,9 +9,10 @@ from tidegate_api.codec import ApiStruct, Duration
 from tidegate_api.meta.artifact import Artifact
 from tidegate_api.meta.durations import Interval, SourceTimeout
 from tidegate_api.meta.references import LocalObjectReference
-from tidegate_api.meta.status import UNOBSERVED, ObjectStatus, ReconciledObject
+from tidegate_api.meta.status import UNOBSERVED
 from tidegate_api.schema import AGE, READY, STATUS, Column, Rule, Schema
 from tidegate_api.source import v1
+from tidegate_api.source.v1.source import Source, SourceStatus
 
 
 class GitProvider(enum.StrEnum):
@@ -128,11 +129,8 @@ class GitRepositorySpec(ApiStruct, kw_only=True):
     """Directories to check out; all of them when empty."""
 
 
-class GitRepositoryStatus(ObjectStatus, kw_only=True):
+class GitRepositoryStatus(SourceStatus, kw_only=True):
     """What was fetched last, and from which settings it was made."""
-
-    artifact: Artifact | None = None
-    """Newest content that was fetched."""
 
     included_artifacts: list[Artifact] = field(default_factory=list)
     """Artifacts that went into it, in the order of spec.include."""
@@ -158,7 +156,7 @@ def _absent_spec() -> GitRepositorySpec:
     return GitRepositorySpec(url="", interval=Duration())
 
 
-class GitRepository(ReconciledObject, kw_only=True):
+class GitRepository(Source, kw_only=True):
     """A Git repository whose content is kept at hand as an artifact."""
 
     GROUP = v1.GROUP

@@ -6,11 +6,11 @@ from typing import Annotated, ClassVar
 from msgspec import field
 
 from tidegate_api.codec import ApiStruct, Duration
-from tidegate_api.meta.artifact import Artifact
 from tidegate_api.meta.durations import Interval
-from tidegate_api.meta.status import UNOBSERVED, ObjectStatus, ReconciledObject
+from tidegate_api.meta.status import UNOBSERVED
 from tidegate_api.schema import AGE, READY, STATUS, Column, Rule, Schema
 from tidegate_api.source import v1
+from tidegate_api.source.v1.source import Source, SourceStatus
 from tidegate_api.source.v1.verification import Verification
 
 
@@ -80,14 +80,11 @@ class HelmChartSpec(ApiStruct, kw_only=True):
     """Signatures that have to be good before a chart of a registry is taken."""
 
 
-class HelmChartStatus(ObjectStatus, kw_only=True):
+class HelmChartStatus(SourceStatus, kw_only=True):
     """What was fetched last, and from what."""
 
     url: str = ""
     """Address under which the newest chart is served."""
-
-    artifact: Artifact | None = None
-    """Newest chart that was fetched."""
 
     observed_source_artifact_revision: str = ""
     """Revision of the source that the chart was last taken from."""
@@ -104,7 +101,7 @@ def _absent_spec() -> HelmChartSpec:
     return HelmChartSpec(chart="", source_ref=ChartSourceReference(kind="", name=""), interval=Duration())
 
 
-class HelmChart(ReconciledObject, kw_only=True):
+class HelmChart(Source, kw_only=True):
     """A chart that is kept at hand."""
 
     GROUP = v1.GROUP

@@ -6,13 +6,13 @@ from typing import Annotated
 from msgspec import field
 
 from tidegate_api.codec import ApiStruct
-from tidegate_api.meta.artifact import Artifact
 from tidegate_api.meta.durations import Interval, SourceTimeout
 from tidegate_api.meta.references import LocalObjectReference
-from tidegate_api.meta.status import UNOBSERVED, ObjectStatus, ReconciledObject
+from tidegate_api.meta.status import UNOBSERVED
 from tidegate_api.schema import AGE, READY, STATUS, Column, Schema
 from tidegate_api.source import v1
 from tidegate_api.source.v1.oci_repository import RegistryProvider
+from tidegate_api.source.v1.source import Source, SourceStatus
 
 
 class HelmRepositoryType(enum.StrEnum):
@@ -73,14 +73,11 @@ class HelmRepositorySpec(ApiStruct, kw_only=True):
     """Whether to leave the object alone until this is taken back."""
 
 
-class HelmRepositoryStatus(ObjectStatus, kw_only=True):
+class HelmRepositoryStatus(SourceStatus, kw_only=True):
     """What was fetched last."""
 
     url: str = ""
     """Address under which the newest index is served."""
-
-    artifact: Artifact | None = None
-    """Newest index that was fetched."""
 
 
 def _absent_spec() -> HelmRepositorySpec:
@@ -88,7 +85,7 @@ def _absent_spec() -> HelmRepositorySpec:
     return HelmRepositorySpec(url="")
 
 
-class HelmRepository(ReconciledObject, kw_only=True):
+class HelmRepository(Source, kw_only=True):
     """A repository of Helm charts."""
 
     GROUP = v1.GROUP

@@ -6,12 +6,12 @@ from typing import Annotated
 from msgspec import field
 
 from tidegate_api.codec import ApiStruct, Duration
-from tidegate_api.meta.artifact import Artifact
 from tidegate_api.meta.durations import Interval, SourceTimeout
 from tidegate_api.meta.references import LocalObjectReference
-from tidegate_api.meta.status import UNOBSERVED, ObjectStatus, ReconciledObject
+from tidegate_api.meta.status import UNOBSERVED
 from tidegate_api.schema import AGE, READY, STATUS, Column, Schema
 from tidegate_api.source import v1
+from tidegate_api.source.v1.source import Source, SourceStatus
 from tidegate_api.source.v1.verification import Verification
 
 
@@ -110,14 +110,11 @@ class OCIRepositorySpec(ApiStruct, kw_only=True):
     """Whether to leave the object alone until this is taken back."""
 
 
-class OCIRepositoryStatus(ObjectStatus, kw_only=True):
+class OCIRepositoryStatus(SourceStatus, kw_only=True):
     """What was fetched last, and from which settings it was made."""
 
     url: str = ""
     """Address under which the newest artifact is served."""
-
-    artifact: Artifact | None = None
-    """Newest content that was fetched."""
 
     observed_ignore: str | None = None
     """Value of spec.ignore that the artifact was made with."""
@@ -131,7 +128,7 @@ def _absent_spec() -> OCIRepositorySpec:
     return OCIRepositorySpec(url="", interval=Duration())
 
 
-class OCIRepository(ReconciledObject, kw_only=True):
+class OCIRepository(Source, kw_only=True):
     """An artifact in an OCI registry, kept at hand."""
 
     GROUP = v1.GROUP

@@ -23,8 +23,9 @@ from tidegate.runtime.queue import Held
 from tidegate.runtime.resources import resource_of
 from tidegate.runtime.testing.api_server import FakeAPIServer
 from tidegate.source import conditions
+from tidegate.source.git_repository import GitRepositoryReconciler
+from tidegate.source.pipeline import Pipeline
 from tidegate.source.polls import Polls
-from tidegate.source.reconciler import GitRepositoryReconciler
 from tidegate.source.storage import Storage
 from tidegate.toolkit.attempt import Tools
 from tidegate.toolkit.events import Recorder
@@ -142,7 +143,8 @@ async def a_source(root: Path, spec: JsonObject, status: JsonObject) -> AsyncIte
     async with server.running(), server.client() as client:
         tools = Tools(_writer(client), events)
         remotes: Any = Remotes(remote)
-        reconciler = GitRepositoryReconciler(client, cache, tools, remotes, Polls(lambda _key: None), storage, 0)
+        pipeline = Pipeline(client, storage, 0)
+        reconciler = GitRepositoryReconciler(pipeline, cache, tools, remotes, Polls(lambda _key: None))
         yield Source(server, reconciler, remote, events, cache)
 
 
