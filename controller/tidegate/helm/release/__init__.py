@@ -18,6 +18,7 @@ What acts:
 engine.py       the face: a session per release and turn
 scope.py        one release that is acted on
 storage.py      its revisions in Secrets
+sightings.py    the metadata of all of them, as a watch shows it
 capabilities.py rendering.py crds.py preparing.py    what comes before a revision is on record
 entry.py        the record of the action that is under way
 deploy.py hooks.py    an install or upgrade, or what is left of one

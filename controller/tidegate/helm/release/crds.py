@@ -52,7 +52,7 @@ def _definitions(crds: Sequence[Crd]) -> list[JsonObject]:
             objects = manifests.read_any(crd.text)
         except manifests.InvalidManifest as error:
             raise CrdFailed(f"failed to parse CustomResourceDefinitions from {crd.name}: {error}") from error
-        found += [obj for obj in objects if normalize.is_crd(obj) and identity.shape_problem(obj) is None]
+        found += [obj for obj in objects if normalize.is_crd(obj) and manifests.problem(obj) is None]
         others = [str(identity.object_id(obj)) for obj in objects if not normalize.is_crd(obj)]
         if others:
             log.warning("objects in crds/ ignored, they are no definitions", file=crd.name, objects=others[:10])

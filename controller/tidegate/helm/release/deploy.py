@@ -52,7 +52,7 @@ class Deployment:
         except _Failed as error:
             await self._fail(str(error))
             raise ActionFailed(str(error), self.entry.record, tuple(self.scope.logs)) from error
-        await self.scope.storage.supersede(self.older, self.previous)
+        await self.scope.storage.supersede(self.older, self.previous, self.entry.stored.journal)
         await self.entry.mark(Status.DEPLOYED, self.words.done)
         return self.entry.record
 

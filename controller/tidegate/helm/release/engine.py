@@ -23,6 +23,8 @@ from tidegate.helm.release.preparing import Preparation
 from tidegate.helm.release.record import Record, Status
 from tidegate.helm.release.rendering import Renderer, Revision
 from tidegate.helm.release.scope import Scope
+from tidegate.helm.release.sightings import Sightings
+from tidegate.helm.release.storage import Storage
 from tidegate.helm.release.uninstall import Uninstall
 from tidegate.helm.release.words import INSTALL, UPGRADE
 from tidegate.runtime import errors
@@ -36,12 +38,15 @@ class Releases:
     """What all sessions of a process share; `holder` names the process in journals."""
 
     members: Members
+    sightings: Sightings
     renderer: Renderer
     holder: str
 
     def session(self, key: ReleaseKey, owner: Owner, client: Client, turn: Turn, options: Options) -> "Session":
         """Work on one release; `client` acts under the owner's identity, storage included."""
-        return Session(Scope(key, owner, client, self.members, turn, options), self.renderer, self.holder)
+        storage = Storage(client, key.storage_namespace, key.name, self.sightings)
+        scope = Scope(key, owner, client, self.members, storage, turn, options)
+        return Session(scope, self.renderer, self.holder)
 
 
 class Session:
@@ -111,7 +116,7 @@ class Session:
             self._history = None
             stored.record.info.status = Status.FAILED
             stored.record.info.description = words.unlocked(status)
-            await self._storage.update(replace(stored, journal=None))
+            await self._storage.update(replace(stored, journal=self._journal("")))
         return stored.record
 
     async def trim(self, max_history: int) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from tidegate.helm.release.model import Journal, OnStored, Stored
-from tidegate.helm.release.record import Record, Status, go_now
+from tidegate.helm.release.record import Record, Status
 from tidegate.helm.release.storage import Storage
 
 MAX_DESCRIPTION = 4_096
@@ -49,8 +49,3 @@ async def create(storage: Storage, record: Record, journal: Journal, on_stored: 
     entry = Entry(storage, await storage.create(record, journal), on_stored)
     await on_stored(record)
     return entry
-
-
-def begin_deletion(record: Record) -> None:
-    """Note when the release was told to go."""
-    record.info.deleted = go_now()

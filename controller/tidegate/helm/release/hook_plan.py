@@ -25,6 +25,17 @@ def select(hooks: Iterable[Hook], event: str) -> list[Hook]:
     return sorted((hook for hook in hooks if event in hook.events), key=lambda hook: (hook.weight, hook.name))
 
 
+def begin(hook: Hook, now: str) -> None:
+    """Note that a hook runs from now; where it says nothing of its end, Helm writes down what holds then."""
+    hook.delete_policies = hook.delete_policies or [DeletePolicy.BEFORE_CREATION]
+    hook.last_run = HookExecution(started_at=now, phase=Phase.RUNNING)
+
+
+def end(hook: Hook, now: str, phase: Phase) -> None:
+    """Note how the run of a hook ended."""
+    hook.last_run.completed_at, hook.last_run.phase = now, phase
+
+
 def forget_runs(hooks: Iterable[Hook]) -> None:
     """None of these hooks has run at the event that begins."""
     for hook in hooks:
@@ -40,7 +51,7 @@ def is_deleted(hook: Hook, policy: DeletePolicy) -> bool:
     """Whether the objects of `hook` go at this occasion; a definition never does, with all that is of its kind."""
     if hook.kind == "CustomResourceDefinition":
         return False
-    return policy in (hook.delete_policies or [DeletePolicy.BEFORE_CREATION])
+    return policy in hook.delete_policies
 
 
 def may_delete(live: JsonObject, owner: Owner) -> bool:

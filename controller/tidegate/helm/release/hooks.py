@@ -10,7 +10,7 @@ from tidegate.engine.waits import HealthError, Target
 from tidegate.helm.release import hook_plan, manifests
 from tidegate.helm.release.entry import Entry
 from tidegate.helm.release.hook_plan import DeletePolicy
-from tidegate.helm.release.record import Hook, HookExecution, Phase, go_now
+from tidegate.helm.release.record import Hook, Phase, go_now
 from tidegate.helm.release.scope import Scope
 from tidegate.runtime import errors
 from tidegate.runtime.client import Preconditions
@@ -63,16 +63,16 @@ class _Runner:
         self.scope.log(f"running {self.event} hook {hook.path}")
         objects = await self._objects(hook)
         if not await self._is_under_way(hook, objects):
+            hook_plan.begin(hook, go_now())
             await self.clean_up(hook, DeletePolicy.BEFORE_CREATION)
-            hook.last_run = HookExecution(started_at=go_now(), phase=Phase.RUNNING)
             await self.entry.write()
             objects = [await self._create(hook, obj) for obj in objects]
         try:
             await self._wait(objects)
         except HealthError as error:
-            hook.last_run.completed_at, hook.last_run.phase = go_now(), Phase.FAILED
+            hook_plan.end(hook, go_now(), Phase.FAILED)
             raise HookFailed(await self._explain(error)) from error
-        hook.last_run.completed_at, hook.last_run.phase = go_now(), Phase.SUCCEEDED
+        hook_plan.end(hook, go_now(), Phase.SUCCEEDED)
 
     async def clean_up(self, hook: Hook, policy: DeletePolicy) -> None:
         """Delete the hook's objects if it says so, and wait until they are gone. Raises: HookFailed."""
@@ -94,7 +94,7 @@ class _Runner:
     async def _objects(self, hook: Hook) -> list[JsonObject]:
         options = self.scope.options
         try:
-            placed = await self.scope.placed(manifests.read_any(hook.manifest))
+            placed = await self.scope.placed(manifests.read_hook(hook.manifest))
         except manifests.InvalidManifest as error:
             raise HookFailed(f"unable to build kubernetes object for {self.event} hook {hook.path}: {error}") from error
         return [manifests.mark_hook(obj, self.scope.owner, options.labels, options.annotations) for obj in placed]
@@ -114,7 +114,7 @@ class _Runner:
                 return await self.scope.client.create(resource, obj)
             return await self.scope.client.apply(resource, obj, self.scope.members.migration.manager)
         except errors.ApiError as error:
-            hook.last_run.completed_at, hook.last_run.phase = go_now(), Phase.FAILED
+            hook_plan.end(hook, go_now(), Phase.FAILED)
             said = messages.apply_failed(oid, error, messages.secret_values(obj))
             raise HookFailed(f"warning: Hook {self.event} {hook.path} failed: {said}") from error
 

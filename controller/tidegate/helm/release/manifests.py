@@ -39,7 +39,7 @@ def read(manifest: str) -> list[JsonObject]:
 
 
 def read_any(manifest: str) -> list[JsonObject]:
-    """As `read`, but with whatever objects there are: a hook may leave its name to the server."""
+    """As `read`, but with whatever objects there are."""
     try:
         documents = yaml.load_all(manifest.encode(), duplicate_keys=DuplicateKeys.LAST, max_bytes=_MAX_BYTES)
     except YamlError as error:
@@ -48,10 +48,19 @@ def read_any(manifest: str) -> list[JsonObject]:
     return [obj for document in documents if document for obj in _objects(document)]
 
 
+def read_hook(manifest: str) -> list[JsonObject]:
+    """The objects of a hook, which may leave their names to the server. Raises: InvalidManifest."""
+    objects = read_any(manifest)
+    for obj in objects:
+        if (found := place_problem(obj)) is not None:
+            raise InvalidManifest(f"{identity.object_id(obj)}: {found}")
+    return objects
+
+
 def read_known(manifest: str) -> list[JsonObject]:
     """The objects of a manifest that was stored before, as far as they could ever have been applied."""
     try:
-        return [obj for obj in read_any(manifest) if identity.shape_problem(obj) is None]
+        return [obj for obj in read_any(manifest) if problem(obj) is None]
     except InvalidManifest:
         return []
 
@@ -63,8 +72,8 @@ def require_sendable(objects: Iterable[JsonObject]) -> None:
     for obj in objects:
         oid = identity.object_id(obj)
         seen[oid] += 1
-        if (problem := identity.shape_problem(obj)) is not None:
-            problems.append(f"{oid}: {problem}")
+        if (found := problem(obj)) is not None:
+            problems.append(f"{oid}: {found}")
         elif seen[oid] == 2:
             problems.append(f"{oid}: may not add resource with an already registered id")
     if problems:
@@ -102,6 +111,21 @@ def ownership_problem(live: JsonObject, key: ReleaseKey) -> str | None:
 def kept(objects: Iterable[JsonObject]) -> set[ObjectId]:
     """The objects that stay when the release goes, or stops wanting them."""
     return {identity.object_id(obj) for obj in objects if policy.is_kept(obj, policy.HELM)}
+
+
+def place_problem(obj: JsonObject) -> str | None:
+    """Why an object's name or namespace cannot stand in a path of the API; it may have neither."""
+    metadata = obj.get("metadata")
+    for field in ("name", "namespace"):
+        value = metadata.get(field) if isinstance(metadata, dict) else None
+        if not isinstance(value, str | None) or value in (".", ".."):
+            return f"metadata.{field} is invalid"
+    return None
+
+
+def problem(obj: JsonObject) -> str | None:
+    """Why `obj` cannot be sent to the API server as one object, or None."""
+    return identity.shape_problem(obj) or place_problem(obj)
 
 
 def _objects(document: Any) -> list[JsonObject]:

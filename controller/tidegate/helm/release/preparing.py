@@ -75,7 +75,7 @@ class Preparation:
 def _require_fits(record: Record) -> None:
     """Before any object is touched (H15)."""
     try:
-        records.encode(record)
+        records.require_fits(record)
     except RecordTooLarge as error:
         name = secrets.secret_name(record.name, record.version)
         raise RecordTooLarge(f'create: failed to create: Secret "{name}" is invalid: {error}') from error

@@ -34,14 +34,10 @@ class Scope:
     owner: Owner
     client: Client
     members: Members
+    storage: Storage
     turn: Turn
     options: Options
     logs: list[str] = field(default_factory=list)
-
-    @property
-    def storage(self) -> Storage:
-        """Where its records are."""
-        return Storage(self.client, self.key.storage_namespace, self.key.name)
 
     @property
     def watcher(self) -> Watcher:

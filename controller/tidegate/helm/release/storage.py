@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from tidegate.helm.release import secrets
 from tidegate.helm.release.model import Journal, RecordSummary, Stored
 from tidegate.helm.release.record import Record, Status
+from tidegate.helm.release.sightings import Sightings
 from tidegate.runtime import clock, errors
 from tidegate.runtime.client import Client, Preconditions
 from tidegate.runtime.resources import SECRETS
@@ -23,13 +24,15 @@ class Storage:
     client: Client
     namespace: str
     name: str
+    sightings: Sightings
 
     async def history(self) -> list[RecordSummary]:
         """All revisions, newest first; nothing is decoded."""
-        found = self.client.list(
-            SECRETS, self.namespace, label_selector=secrets.selector(self.name), metadata_only=True
-        )
-        summaries = [summary async for secret in found if (summary := secrets.summarize(secret)) is not None]
+        summaries = self.sightings.find_history(self.namespace, self.name)
+        if summaries is None:
+            selector = secrets.selector(self.name)
+            found = self.client.list(SECRETS, self.namespace, label_selector=selector, metadata_only=True)
+            summaries = [summary async for secret in found if (summary := secrets.summarize(secret)) is not None]
         return sorted(summaries, key=operator.attrgetter("version"), reverse=True)
 
     async def find(self, version: int) -> Stored | None:
@@ -37,24 +40,20 @@ class Storage:
         secret = await self.client.find(SECRETS, self._key(version))
         return _stored(secret, secrets.read(secret)) if secret is not None else None
 
-    async def newest(self) -> Stored | None:
-        """The newest revision. Raises: InvalidRecord."""
-        history = await self.history()
-        return await self.find(history[0].version) if history else None
-
     async def create(self, record: Record, journal: Journal) -> Stored:
         """Store a new revision. Raises: AlreadyExists, RecordTooLarge."""
         secret = secrets.build(record, journal, self.namespace, _now())
-        return _stored(await self.client.create(SECRETS, secret), record)
+        return self._wrote(await self.client.create(SECRETS, secret), record)
 
     async def update(self, stored: Stored) -> Stored:
         """Write a revision over the version that was read. Raises: Conflict when it is another by now."""
         patch = secrets.change(stored.record, stored.journal, stored.resource_version, _now())
         key = self._key(stored.record.version)
-        return _stored(await self.client.merge_patch(SECRETS, key, patch, MANAGER), stored.record)
+        return self._wrote(await self.client.merge_patch(SECRETS, key, patch, MANAGER), stored.record)
 
     async def delete(self, summary: RecordSummary) -> None:
         """Delete a revision, should it still be there."""
+        self.sightings.deleted(self.namespace, self.name, summary.uid)
         try:
             await self.client.delete(SECRETS, self._key(summary.version), Preconditions(summary.uid))
         except errors.NotFound:
@@ -67,7 +66,9 @@ class Storage:
         for summary in [one for one in reversed(history) if one.version != deployed][: max(0, excess)]:
             await self.delete(summary)
 
-    async def supersede(self, history: Sequence[RecordSummary], known: Sequence[Record]) -> None:
+    async def supersede(
+        self, history: Sequence[RecordSummary], known: Sequence[Record], journal: Journal | None
+    ) -> None:
         """Mark the deployed revisions in `history` as superseded; those in `known` need not be read again.
 
         Raises: Conflict when one is another by now.
@@ -80,7 +81,12 @@ class Storage:
             stored = Stored(record, None, summary.resource_version) if record else await self.find(summary.version)
             if stored is not None:
                 stored.record.info.status = Status.SUPERSEDED
-                await self.update(replace(stored, journal=None))
+                await self.update(replace(stored, journal=journal))
+
+    def _wrote(self, secret: JsonObject, record: Record) -> Stored:
+        stored = _stored(secret, record)
+        self.sightings.wrote(self.namespace, self.name, stored.resource_version)
+        return stored
 
     def _key(self, version: int) -> ObjectKey:
         return ObjectKey(self.namespace, secrets.secret_name(self.name, version))

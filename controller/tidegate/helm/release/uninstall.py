@@ -4,11 +4,12 @@ from dataclasses import dataclass, replace
 
 from tidegate.helm.release import hooks, words
 from tidegate.helm.release.departure import Departure, StillThere
-from tidegate.helm.release.entry import Entry, begin_deletion
+from tidegate.helm.release.entry import Entry
 from tidegate.helm.release.hooks import HookFailed
 from tidegate.helm.release.model import ActionFailed, Journal, OnStored, RecordSummary, Stored
-from tidegate.helm.release.record import InvalidRecord, Record, Status
+from tidegate.helm.release.record import InvalidRecord, Record, Status, go_now
 from tidegate.helm.release.scope import DeleteFailed, Scope, removed
+from tidegate_api.codec import JsonObject
 from tidegate_api.helm.v2.actions import DeletionPropagation
 
 _PROPAGATION: dict[str, str] = {
@@ -37,7 +38,7 @@ class Uninstall:
                 await self._purge(history)
             return stored.record
         entry = await self._begin(stored)
-        problems = await self._uninstall(entry)
+        problems = await self._uninstall(entry, await self._objects(entry.record, history))
         await self._conclude(entry, history)
         if problems:
             text = f"uninstallation completed with {len(problems)} error(s): {'; '.join(problems)}"
@@ -57,14 +58,21 @@ class Uninstall:
             event = stored.journal.event
         journal = replace(self.journal, event=event)
         entry = Entry(self.scope.storage, replace(stored, journal=journal), self.on_stored)
-        begin_deletion(entry.record)
+        entry.record.info.deleted = go_now()
         await entry.mark(Status.UNINSTALLING, words.UNINSTALLING)
         return entry
 
-    async def _uninstall(self, entry: Entry) -> list[str]:
+    async def _objects(self, record: Record, history: list[RecordSummary]) -> list[JsonObject]:
+        """Those of the newest revision, and of the deployed one: a failed upgrade has deleted nothing."""
+        objects = await self.scope.known(record.manifest)
+        deployed = next((one.version for one in history[1:] if one.status == Status.DEPLOYED), None)
+        found = await self.scope.storage.find(deployed) if deployed is not None else None
+        return [*objects, *(await self.scope.known(found.record.manifest) if found is not None else [])]
+
+    async def _uninstall(self, entry: Entry, objects: list[JsonObject]) -> list[str]:
         """Delete everything; what goes wrong once all objects are deleted does not bring them back, and is told."""
         scope, problems = self.scope, list[str]()
-        departure = Departure(scope, removed(await scope.known(entry.record.manifest), []))
+        departure = Departure(scope, removed(objects, []))
         try:
             if entry.event != words.POST_DELETE and await hooks.run(scope, entry, words.PRE_DELETE):
                 await entry.write()
@@ -86,7 +94,7 @@ class Uninstall:
     async def _conclude(self, entry: Entry, history: list[RecordSummary]) -> None:
         if self.scope.options.keep_history:
             await entry.mark(Status.UNINSTALLED, words.UNINSTALLED)
-            await self.scope.storage.supersede(history[1:], [])
+            await self.scope.storage.supersede(history[1:], [], self.journal)
             return
         await self._purge(history)
         entry.record.info.status = Status.UNINSTALLED

@@ -14,6 +14,7 @@ from tidegate.helm.release.engine import Releases, Session
 from tidegate.helm.release.model import Desired, Options, ReleaseKey
 from tidegate.helm.release.record import Hook, Record
 from tidegate.helm.release.rendering import RenderRequest
+from tidegate.helm.release.sightings import Sightings
 from tidegate.runtime.client import Client
 from tidegate.runtime.controller import Turn
 from tidegate.runtime.queue import Held
@@ -67,6 +68,7 @@ class Bed:
     server: FakeAPIServer
     client: Client
     members: Members
+    sightings: Sightings
     group: asyncio.TaskGroup
     renderer: FakeRenderer
     told: list[tuple[int, str]] = field(default_factory=list)
@@ -77,7 +79,9 @@ class Bed:
 
     def session_of(self, turn: Turn, **options: Any) -> Session:
         chosen = Options(uid="uid-1", generation=1, **options)
-        return Releases(self.members, self.renderer, "pod-1").session(KEY, OWNER, self.client, turn, chosen)
+        return Releases(self.members, self.sightings, self.renderer, "pod-1").session(
+            KEY, OWNER, self.client, turn, chosen
+        )
 
     def turn(self) -> Turn:
         slots = asyncio.Semaphore(1)
@@ -125,6 +129,16 @@ class Bed:
                 end_job(self.server, event.obj, failed=event.obj["metadata"]["name"] in failing)
 
 
+@asynccontextmanager
+async def ending_jobs(process: Bed, failing: Sequence[str] = ()) -> AsyncIterator[None]:
+    """Inside, jobs end as soon as they are created."""
+    task = process.group.create_task(process.finish_jobs(failing))
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
 def end_job(server: FakeAPIServer, job: JsonObject, *, failed: bool = False) -> None:
     condition = {"type": "Failed" if failed else "Complete", "status": "True"}
     if failed:
@@ -140,11 +154,14 @@ async def a_process(server: FakeAPIServer) -> AsyncIterator[Bed]:
         group_name, migration = ownership.HELM_GROUP, Migration("helm-controller")
         members = Members(client.transport, group_name, migration, lambda *_: None)
         async with asyncio.TaskGroup() as group:
-            running = group.create_task(members.run())
+            sightings = Sightings(client.transport)
+            running = [group.create_task(members.run()), group.create_task(sightings.cache.run())]
+            await sightings.cache.synced.wait()
             try:
-                yield Bed(server, client, members, group, FakeRenderer())
+                yield Bed(server, client, members, sightings, group, FakeRenderer())
             finally:
-                running.cancel()
+                for task in running:
+                    task.cancel()
 
 
 def desired(**values: Any) -> Desired:

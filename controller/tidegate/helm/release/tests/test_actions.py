@@ -1,8 +1,6 @@
 """Releases installed, upgraded and uninstalled against an API server on loopback."""
 
-import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -11,13 +9,11 @@ from aiohttp import web
 
 from tidegate.helm.release.model import ActionFailed
 from tidegate.helm.release.tests import bed
-from tidegate.helm.release.tests.bed import CRDS, JOBS, Bed, Chart, a_config_map, a_hook, a_job, manifest
+from tidegate.helm.release.tests.bed import CRDS, JOBS, Chart, a_config_map, a_hook, a_job, manifest
 from tidegate.runtime import clock
-from tidegate.runtime.controller import Superseded
 from tidegate.runtime.resources import CONFIG_MAPS, NAMESPACES, SECRETS
 from tidegate.runtime.testing import faults
 from tidegate.runtime.testing.api_server import FakeAPIServer
-from tidegate.runtime.testing.store import Event
 from tidegate_api.codec import JsonObject
 from tidegate_api.helm.v2.actions import CRDsPolicy
 from tidegate_api.meta.objects import ObjectKey
@@ -38,15 +34,6 @@ async def server() -> AsyncIterator[FakeAPIServer]:
     async with FakeAPIServer(bed.RESOURCES).running() as running:
         running.store.tracks_fields = True
         yield running
-
-
-@asynccontextmanager
-async def ending_jobs(process: Bed, failing: Sequence[str] = ()) -> AsyncIterator[None]:
-    task = process.group.create_task(process.finish_jobs(failing))
-    try:
-        yield
-    finally:
-        task.cancel()
 
 
 async def test_an_install_is_two_writes_of_the_record_and_one_of_each_object(server: FakeAPIServer):
@@ -225,7 +212,7 @@ async def test_hooks_run_by_weight_and_name_around_the_objects(server: FakeAPISe
         a_hook("last", "post-install"),
         a_hook("never", "pre-rollback"),
     ]
-    async with bed.a_process(server) as process, ending_jobs(process):
+    async with bed.a_process(server) as process, bed.ending_jobs(process):
         record = await process.install(Chart(manifest(ONE), hooks))
 
     created = [event.obj["metadata"]["name"] for event in server.store.history if event.type == "ADDED"]
@@ -241,7 +228,7 @@ async def test_hooks_are_deleted_by_their_policies(server: FakeAPIServer):
         a_hook("succeeded", "pre-install", weight=2, policies=["hook-succeeded"]),
         a_hook("failed", "pre-install", weight=3, policies=["hook-failed", "before-hook-creation"]),
     ]
-    async with bed.a_process(server) as process, ending_jobs(process, ["failed"]):
+    async with bed.a_process(server) as process, bed.ending_jobs(process, ["failed"]):
         with pytest.raises(ActionFailed) as failure:
             await process.install(Chart(manifest(ONE), hooks))
 
@@ -278,59 +265,11 @@ async def test_a_wait_that_fails_names_the_object(server: FakeAPIServer):
         assert await process.statuses() == [(2, "deployed"), (1, "failed")]
 
 
-async def test_touched_while_it_waits_the_record_stays_pending_and_is_resumed(server: FakeAPIServer):
-    async with bed.a_process(server) as process:
-        process.renderer.chart = Chart(manifest(ONE), [a_hook("slow", "pre-install")])
-        turn = process.turn()
-        turn.touched.set()
-        with pytest.raises(Superseded):
-            await process.session_of(turn).install(bed.desired(), process.on_stored)
-        assert await process.statuses() == [(1, "pending-install")]
-        uid = process.get(JOBS, "slow")["metadata"]["uid"]
-        bed.end_job(server, process.get(JOBS, "slow"))
-        record = await process.resume()
-
-        assert process.get(JOBS, "slow")["metadata"]["uid"] == uid
-        assert (record.version, record.info.status) == (1, "deployed")
-        assert len(process.renderer.requests) == 1
-
-
-@pytest.mark.parametrize("killed_at", range(1, 14))
-async def test_killed_anywhere_an_upgrade_is_finished_as_it_was_begun(server: FakeAPIServer, killed_at: int):
-    hooks = [a_hook("before", "pre-upgrade"), a_hook("after", "post-upgrade", policies=["hook-succeeded"])]
-    new = Chart(manifest(a_config_map("one", a="2"), a_config_map("three")), hooks)
-    async with bed.a_process(server) as process, ending_jobs(process):
-        await process.install(Chart(manifest(ONE, TWO)))
-    async with bed.a_process(server) as process, ending_jobs(process):
-        process.renderer.chart = new
-        session = process.session()
-        newest = await session.newest()
-        assert newest is not None
-        kill = process.group.create_task(session.upgrade(bed.desired(), newest.record, process.on_stored))
-        await _nth_write(server, killed_at)
-        kill.cancel()
-        await asyncio.wait([kill])
-    async with bed.a_process(server) as process, ending_jobs(process):
-        newest = await process.session().newest()
-        assert newest is not None
-        if newest.record.version == 1:
-            await process.upgrade(new)
-        elif newest.record.status.is_pending:
-            await process.resume()
-
-        assert await process.statuses() == [(2, "deployed"), (1, "superseded")]
-        assert process.names(CONFIG_MAPS) == ["one", "three"]
-        assert process.get(CONFIG_MAPS, "one")["data"] == {"a": "2"}
-    created = [event.obj["metadata"]["name"] for event in server.store.history if event.type == "ADDED"]
-    assert created.count("before") == 1
-    assert 1 <= created.count("after") <= 2
-
-
 async def test_an_uninstall_deletes_everything_but_what_is_kept(server: FakeAPIServer):
     kept = a_config_map("two")
     kept["metadata"]["annotations"] = {"helm.sh/resource-policy": "keep"}
     hooks = [a_hook("before", "pre-delete"), a_hook("after", "post-delete")]
-    async with bed.a_process(server) as process, ending_jobs(process):
+    async with bed.a_process(server) as process, bed.ending_jobs(process):
         await process.install(Chart(manifest(ONE, kept), hooks))
         await process.upgrade(Chart(manifest(ONE, kept), hooks))
         record = await process.session().uninstall(process.on_stored)
@@ -341,6 +280,33 @@ async def test_an_uninstall_deletes_everything_but_what_is_kept(server: FakeAPIS
         assert not process.names(SECRETS)
         assert process.names(JOBS) == ["after", "before"]
         assert process.told[-2:] == [(2, "uninstalling"), (2, "uninstalled")]
+
+
+async def test_h16_an_uninstall_of_what_helm_released_needs_no_labels_of_ours(server: FakeAPIServer):
+    async with bed.a_process(server) as process:
+        await process.install(Chart(manifest(ONE, TWO)))
+    for obj, release in ((ONE, "web"), (TWO, "other")):
+        name = obj["metadata"]["name"]
+        server.store.delete(CONFIG_MAPS, ObjectKey("apps", name))
+        server.store.create(
+            CONFIG_MAPS, {**obj, "metadata": {"name": name, "namespace": "apps", **_helms_marks(release)}}
+        )
+    async with bed.a_process(server) as process:
+        await process.session().uninstall(process.on_stored)
+
+        assert process.names(CONFIG_MAPS) == ["two"]
+        assert not process.names(SECRETS)
+
+
+async def test_an_uninstall_forgets_nothing_that_a_failed_upgrade_left(server: FakeAPIServer):
+    async with bed.a_process(server) as process:
+        await process.install(Chart(manifest(ONE, TWO)))
+        with pytest.raises(ActionFailed):
+            await process.upgrade(Chart(manifest(a_config_map("three"), UNKNOWN)))
+        await process.session().uninstall(process.on_stored)
+
+        assert not process.names(CONFIG_MAPS)
+        assert not process.names(SECRETS)
 
 
 async def test_an_uninstall_may_keep_history_and_is_nothing_where_there_is_none(server: FakeAPIServer):
@@ -396,16 +362,6 @@ async def test_the_namespace_is_created_where_wanted_and_left_alone_where_it_is(
         await process.install(Chart(manifest(ONE)), create_namespace=True)
 
         assert server.store.items(NAMESPACES)[0]["metadata"]["labels"] == {"name": "apps"}
-
-
-async def _nth_write(server: FakeAPIServer, number: int) -> None:
-    """Wait until so many more changes were made."""
-    queue: asyncio.Queue[Event | None] = asyncio.Queue()
-    server.store.watchers.add(queue)
-    async with asyncio.timeout(5):
-        for _ in range(number):
-            await queue.get()
-    server.store.watchers.discard(queue)
 
 
 def _refuse_writes_of(server: FakeAPIServer, path: str) -> None:
