@@ -6,7 +6,7 @@ from functools import partial
 from tidegate.engine import ownership, stages
 from tidegate.engine.members import Members
 from tidegate.engine.ownership import Migration
-from tidegate.kustomize import sources, watches
+from tidegate.kustomize import watches
 from tidegate.kustomize.builder import Builder
 from tidegate.kustomize.parts import Parts, Settings
 from tidegate.kustomize.reconciler import KustomizationReconciler
@@ -17,14 +17,14 @@ from tidegate.runtime.manager import Unit
 from tidegate.runtime.resources import CONFIG_MAPS, SECRETS, resource_of
 from tidegate.runtime.transport import Transport
 from tidegate.runtime.watch import Selection
-from tidegate.toolkit import conditions
+from tidegate.toolkit import conditions, sources
 from tidegate.toolkit.artifacts import Artifacts
 from tidegate.toolkit.attempt import Tools
 from tidegate.toolkit.flags import FlagSet
 from tidegate.toolkit.program import Program
 from tidegate.toolkit.status import StatusWriter
 from tidegate_api import codec
-from tidegate_api.kustomize.v1.kustomization import Kustomization
+from tidegate_api.kustomize.v1.kustomization import Kustomization, SourceKind
 
 NAME = "kustomize-controller"
 STATUS_MANAGER = "gotk-kustomize-controller"
@@ -49,7 +49,7 @@ async def build(program: Program, stack: AsyncExitStack) -> Unit:
     namespace = program.watched_namespace()
     selection = Selection(resource, namespace, flags.watch_label_selector)
     cache = Cache(client.transport, selection, partial(codec.decode, Kustomization))
-    watched_sources = await sources.watch_served_kinds(client.discovery, client.transport, namespace)
+    watched_sources = await sources.watch_served_kinds(client.discovery, client.transport, namespace, SourceKind)
     configs = _configs(client.transport, namespace, flags.watch_configs_label_selector)
     members = Members(
         client.transport,

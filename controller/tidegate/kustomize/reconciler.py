@@ -10,7 +10,6 @@ from tidegate.engine import waits
 from tidegate.engine.waits import Target
 from tidegate.kustomize import deletion, dependencies, inputs, reasons, sources, sync, variables
 from tidegate.kustomize.parts import Parts, owner_of
-from tidegate.kustomize.sources import Sources
 from tidegate.kustomize.sync import Sync, Wanted
 from tidegate.kustomize.variables import Variables, VariablesError
 from tidegate.runtime import errors, metrics
@@ -21,6 +20,7 @@ from tidegate.toolkit.attempt import Attempt
 from tidegate.toolkit.conditions import Conditions
 from tidegate.toolkit.finalizers import add_finalizer
 from tidegate.toolkit.outcomes import Failed, Policy, Stalled, Waiting
+from tidegate.toolkit.sources import Sources
 from tidegate_api.codec import format_duration
 from tidegate_api.kustomize.v1.kustomization import Kustomization
 from tidegate_api.meta.artifact import Artifact

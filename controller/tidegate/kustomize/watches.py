@@ -6,10 +6,10 @@ from datetime import timedelta
 from tidegate.engine.members import Notice
 from tidegate.engine.ownership import Owner
 from tidegate.kustomize import dependencies, sources
-from tidegate.kustomize.sources import Source, Sources
 from tidegate.runtime.cache import Cache, Update
 from tidegate.runtime.queue import WorkQueue
 from tidegate.toolkit import requests
+from tidegate.toolkit.sources import Source, Sources
 from tidegate_api.codec import ApiStruct
 from tidegate_api.kustomize.v1.kustomization import Kustomization
 from tidegate_api.meta.objects import ObjectKey

@@ -6,13 +6,11 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import urljoin, urlsplit
 
-from tidegate.adapters import chart_archive, helm_index, yaml
-from tidegate.adapters.bounds import ArchiveTooLarge
-from tidegate.adapters.gzip_stream import InvalidArchive
+from tidegate.adapters import chart_archive, chart_head, helm_index
+from tidegate.adapters.chart_head import InvalidChart
 from tidegate.adapters.helm_index import ChartNotFound, InvalidIndex
 from tidegate.adapters.http_files import HttpAuth, HttpError, HttpFiles, Unauthorized
 from tidegate.adapters.versions import InvalidRange, parse_version
-from tidegate.adapters.yaml import DuplicateKeys, YamlError
 from tidegate.runtime import threads
 from tidegate.runtime.errors import TidegateError
 
@@ -96,18 +94,14 @@ def require_chart(archive: bytes, chart: Chart) -> None:
     Raises: ChartPullFailed.
     """
     try:
-        files = chart_archive.read(archive)
-        text = next((file.data for file in files if file.name == chart_archive.CHART_FILE), b"")
-        head = yaml.load(text, duplicate_keys=DuplicateKeys.LAST)
-    except (InvalidArchive, ArchiveTooLarge, YamlError) as error:
+        head = chart_head.read(archive)
+    except InvalidChart as error:
         raise ChartPullFailed(f"failed to load chart: {error}") from error
-    if not isinstance(head, dict):
-        raise ChartPullFailed("failed to load chart: Chart.yaml file is missing or empty")
-    name, version = head.get("name"), head.get("version")
-    if name != chart.name.rpartition("/")[2] or version != chart.version:
-        raise ChartPullFailed(f"the archive holds chart {name!r:.64} {version!r:.64}, not {chart.name} {chart.version}")
-    if not is_file_name(str(name)) or parse_version(str(version)) is None:
-        raise ChartPullFailed(f"the chart's name or version is not usable: {name!r:.64} {version!r:.64}")
+    found = f"{head.name!r:.64} {head.version!r:.64}"
+    if (head.name, head.version) != (chart.name.rpartition("/")[2], chart.version):
+        raise ChartPullFailed(f"the archive holds chart {found}, not {chart.name} {chart.version}")
+    if not is_file_name(head.name) or parse_version(head.version) is None:
+        raise ChartPullFailed(f"the chart's name or version is not usable: {found}")
 
 
 def is_file_name(name: str) -> bool:

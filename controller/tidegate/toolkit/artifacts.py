@@ -98,6 +98,14 @@ class Artifacts:
         finally:
             await threads.run(tree.cleanup)
 
+    async def content(self, artifact: Artifact, touched: asyncio.Event, limit: int) -> bytes:
+        """The artifact's bytes, at most `limit` of them. Raises: as `unpacked`."""
+        async with self._packed(artifact, touched) as packed:
+            size = (await threads.run(packed.stat)).st_size
+            if size > limit:
+                raise ArtifactError(f"the artifact is larger than {limit} bytes")
+            return await threads.run(packed.read_bytes)
+
     @asynccontextmanager
     async def _packed(self, artifact: Artifact, touched: asyncio.Event) -> AsyncIterator[Path]:
         """The artifact's file, which stays where it is until the block ends."""

@@ -5,11 +5,13 @@
 | normal return       | the kind's summary | both removed          | set      | jittered interval   |
 | Waiting             | False, its reason  | ProgressingWithRetry  | kept     | its time            |
 | Again               | the kind's summary | ProgressingWithRetry  | kept     | its time or backoff |
-| Stalled             | False, its reason  | Stalled               | set      | a change            |
+| Stalled             | False, its reason* | Stalled               | set      | a change            |
 | Failed              | False, its reason  | ProgressingWithRetry  | kept     | the kind's retry    |
 | any other exception | False, Failed      | ProgressingWithRetry  | kept     | backoff             |
 | Unreachable, 5xx    | as it stood        | ProgressingWithRetry  | kept     | backoff, no event   |
 | cancelled           | as it stood        | as it stood           | kept     | out                 |
+
+* or the kind's summary, where the reason for giving up is not the one that users look for.
 """
 
 from collections.abc import Callable
@@ -56,7 +58,11 @@ class Again(Ending):
 
 
 class Stalled(Ending):
-    """Only a change of the object can help."""
+    """Only a change of the object can help. With `sums_up` Ready says what the other conditions do, and not this."""
+
+    def __init__(self, reason: str, message: str, *, sums_up: bool = False) -> None:
+        super().__init__(reason, message)
+        self.sums_up = sums_up
 
 
 class Failed(Ending, TidegateError):
@@ -85,7 +91,10 @@ def conclude(ending: BaseException | None, conditions: Conditions, policy: Polic
             return Result(policy.interval), True
         case Stalled():
             conditions.mark_stalled(ending.reason, ending.message)
-            conditions.mark_false(kinds.READY, ending.reason, ending.message)
+            if ending.sums_up:
+                policy.summarize(conditions)
+            else:
+                conditions.mark_false(kinds.READY, ending.reason, ending.message)
             return Result(), True
         case Again():
             policy.summarize(conditions)

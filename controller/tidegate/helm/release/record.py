@@ -10,6 +10,7 @@ import re
 import zlib
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -26,6 +27,8 @@ _GZIP = 31
 _COMPRESSION = 6  # Go's best is hardly smaller, and takes twice as long
 # Go writes these as escapes, so that JSON can stand in HTML; all of them can only be inside of strings.
 _ESCAPES = {character: f"\\u{ord(character):04x}".encode() for character in "<>&\u2028\u2029"}
+ZERO_TIME = datetime(1, 1, 1, tzinfo=UTC)
+"""What Go writes where no time is."""
 _ESCAPED = re.compile("|".join(_ESCAPES).encode())
 
 
@@ -140,8 +143,12 @@ def require_fits(record: Record) -> None:
 
 def to_json(record: Record) -> bytes:
     """The JSON that Helm writes for `record`, byte for byte."""
-    text = msgspec.json.encode(_with_sorted_maps(record))
-    return _ESCAPED.sub(lambda found: _ESCAPES[found[0].decode()], text)
+    return go_json(_with_sorted_maps(record))
+
+
+def go_json(value: Any) -> bytes:
+    """`value` as Go's encoding/json writes it; maps must be sorted already."""
+    return _ESCAPED.sub(lambda found: _ESCAPES[found[0].decode()], msgspec.json.encode(value))
 
 
 def decode(encoded: str) -> Record:
@@ -203,13 +210,13 @@ def _inflate(packed: bytes) -> bytes:
 
 def _with_sorted_maps(record: Record) -> Record:
     """Go writes maps in the order of their keys; the chart's other parts are structs, whose order is given."""
-    changed = msgspec.structs.replace(record, config=_sorted(record.config))
+    changed = msgspec.structs.replace(record, config=in_go_order(record.config))
     if record.chart.get("values"):
-        changed.chart = {**record.chart, "values": _sorted(record.chart["values"])}
+        changed.chart = {**record.chart, "values": in_go_order(record.chart["values"])}
     return changed
 
 
-def _sorted(value: object) -> JsonObject:
+def in_go_order(value: object) -> JsonObject:
     ordered: JsonObject = msgspec.json.decode(msgspec.json.encode(value, order="deterministic"))
     return ordered
 

@@ -15,7 +15,6 @@ from tidegate.engine.ownership import Migration
 from tidegate.kustomize.build import Built
 from tidegate.kustomize.parts import Parts, Settings
 from tidegate.kustomize.reconciler import KustomizationReconciler
-from tidegate.kustomize.sources import Source, SourceStatus
 from tidegate.kustomize.sync import Sync, Wanted
 from tidegate.kustomize.variables import Variables
 from tidegate.runtime import clock
@@ -30,6 +29,7 @@ from tidegate.runtime.testing.store import merge
 from tidegate.toolkit.attempt import Attempt, Tools
 from tidegate.toolkit.events import Recorder
 from tidegate.toolkit.outcomes import Policy
+from tidegate.toolkit.sources import Source, SourceStatus
 from tidegate.toolkit.status import StatusWriter
 from tidegate_api import codec
 from tidegate_api.codec import JsonObject

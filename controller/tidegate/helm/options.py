@@ -1,0 +1,60 @@
+"""How a release is acted on, from its HelmRelease: defaults filled in (flux-v2-behaviour.md 6.1). Pure."""
+
+from datetime import timedelta
+from typing import Any
+
+from tidegate.helm.release.model import Options
+from tidegate_api.helm.v2.actions import CRDsPolicy, Install, Uninstall, Upgrade
+from tidegate_api.helm.v2.helm_release import HelmRelease
+from tidegate_api.meta.kustomize import CommonMetadata
+
+TIMEOUT = timedelta(minutes=5)
+MAX_HISTORY = 5
+
+
+def for_install(release: HelmRelease) -> Options:
+    """Of an install, and of one that is resumed."""
+    install = release.spec.install or Install()
+    creates = install.create_namespace and bool(release.spec.target_namespace)
+    # After a remediation that kept its history, or a failed try, the name is free to be used again.
+    return _options(release, install, create_namespace=creates, replace=True)
+
+
+def for_upgrade(release: HelmRelease) -> Options:
+    """Of an upgrade, and of one that is resumed."""
+    upgrade = release.spec.upgrade or Upgrade()
+    return _options(release, upgrade, cleanup_on_fail=upgrade.cleanup_on_fail)
+
+
+def for_uninstall(release: HelmRelease) -> Options:
+    """Of an uninstall, asked for or as a remediation."""
+    uninstall = release.spec.uninstall or Uninstall()
+    return Options(
+        uid=release.metadata.uid,
+        generation=release.metadata.generation,
+        timeout=uninstall.timeout or release.spec.timeout or TIMEOUT,
+        wait=not uninstall.disable_wait,
+        hooks_disabled=uninstall.disable_hooks,
+        keep_history=uninstall.keep_history,
+        deletion_propagation=uninstall.deletion_propagation,
+    )
+
+
+def _options(release: HelmRelease, part: Install | Upgrade, **more: Any) -> Options:
+    spec = release.spec
+    common = spec.common_metadata or CommonMetadata()
+    return Options(
+        uid=release.metadata.uid,
+        generation=release.metadata.generation,
+        timeout=part.timeout or spec.timeout or TIMEOUT,
+        wait=not part.disable_wait,
+        wait_for_jobs=not part.disable_wait_for_jobs,
+        hooks_disabled=part.disable_hooks,
+        crds=part.crds or CRDsPolicy.CREATE,
+        take_ownership=not part.disable_take_ownership,
+        max_history=spec.max_history if spec.max_history is not None else MAX_HISTORY,
+        labels=common.labels,
+        annotations=common.annotations,
+        disable_schema_validation=part.disable_schema_validation,
+        **more,
+    )

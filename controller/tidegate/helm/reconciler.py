@@ -1,0 +1,172 @@
+"""HelmRelease: keeps a Helm release as its chart and values say.
+
+The story of a turn: chart template -> dependencies -> chart -> values -> is there anything to do? ->
+reconciliation.py does it. Steps raise how they ended; toolkit.outcomes knows what each ending means.
+"""
+
+from dataclasses import dataclass, field
+
+from tidegate.helm import (
+    chart_template,
+    charts,
+    checks,
+    deletion,
+    history,
+    inputs,
+    names,
+    options,
+    reasons,
+    summary,
+    tokens,
+    values,
+)
+from tidegate.helm.parts import Parts, owner_of
+from tidegate.helm.reconciliation import AT_ONCE, Reconciliation
+from tidegate.helm.release.model import ActionFailed, Desired, ReleaseKey
+from tidegate.helm.values import ValuesError
+from tidegate.runtime import errors, metrics
+from tidegate.runtime.controller import Result, Turn
+from tidegate.toolkit import dependencies, jitter
+from tidegate.toolkit.attempt import Attempt
+from tidegate.toolkit.finalizers import add_finalizer
+from tidegate.toolkit.outcomes import Again, Failed, Policy, Waiting
+from tidegate_api.codec import JsonObject, format_duration
+from tidegate_api.helm.v2.helm_release import HelmRelease
+from tidegate_api.meta.artifact import Artifact
+from tidegate_api.meta.objects import ObjectKey
+
+
+@dataclass(frozen=True)
+class HelmReleaseReconciler:
+    """Reconciles HelmReleases."""
+
+    parts: Parts
+    settled: dict[ObjectKey, str] = field(default_factory=dict)
+    """By object: the digest of the inputs that this process has brought into the cluster."""
+
+    async def reconcile(self, turn: Turn) -> Result:
+        """One turn of one HelmRelease."""
+        release = self.parts.cache.find(turn.key)
+        if release is None:
+            self._forget(turn.key)
+            return Result()
+        if release.metadata.deletion_timestamp is not None:
+            await deletion.finalize(self.parts, release, turn)
+            self._forget(turn.key)
+            return Result()
+        if release.spec.suspend:
+            return Result()
+        release = await add_finalizer(self.parts.tools.status, release)
+        interval = jitter.spread(release.spec.interval, self.parts.settings.jitter_percent)
+        attempt = Attempt(release, turn, self.parts.tools, Policy(interval, None, summary.summarize))
+        digest = ""
+        async with attempt:
+            digest = await self._update(attempt)
+        if digest:
+            # Strictly after the status is written: what nobody knows of is not in order.
+            self.settled[turn.key] = digest
+        return attempt.result
+
+    async def _update(self, attempt: Attempt[HelmRelease]) -> str:
+        release, parts = attempt.obj, self.parts
+        checks.require_supported(release)
+        attempt.progress("Fulfilling prerequisites")
+        made = names.chart_key(release)
+        seen = parts.charts.find(made) if made is not None else None
+        await chart_template.sync(parts.client, attempt, seen, cross_namespace=parts.settings.cross_namespace)
+        self._require_dependencies(release)
+        artifact = charts.require_artifact(parts, release)
+        wanted = await self._load_values(release)
+        digest = inputs.digest(release, artifact, wanted)
+        if self._is_settled(release, digest):
+            tokens.handle(release)
+            return digest
+        self.settled.pop(release.key, None)
+        await self._release(attempt, artifact, wanted, digest)
+        return digest
+
+    async def _release(
+        self, attempt: Attempt[HelmRelease], artifact: Artifact, wanted: JsonObject, digest: str
+    ) -> None:
+        release = attempt.obj
+        chart = await charts.load(self.parts, artifact, attempt.turn)
+        await self._leave_old(attempt, chart.name)
+        desired = Desired(chart.archive, chart.name, chart.version, wanted, digest)
+        is_forced = tokens.is_forced(release)
+        _note_attempt(release, desired)
+        try:
+            await Reconciliation(self.parts, attempt, desired, is_forced).run()
+        except errors.Conflict as error:
+            # Somebody else wrote the release meanwhile: look again at what it is now.
+            raise Again(f"the release changed meanwhile: {error}") from error
+
+    def _is_settled(self, release: HelmRelease, digest: str) -> bool:
+        """It is Ready, the inputs are those that we released, and nobody has touched the release since."""
+        members = self.parts.releases.members
+        return (
+            self.settled.get(release.key) == digest
+            and dependencies.is_ready(release)
+            and not tokens.is_forced(release)
+            and members.in_order(owner_of(release.key))
+        )
+
+    async def _leave_old(self, attempt: Attempt[HelmRelease], chart_name: str) -> None:
+        """Uninstall the release that this one was before its name, its place or its chart changed."""
+        release = attempt.obj
+        old = names.moved_from(release, chart_name)
+        if old is None:
+            return
+        await self._uninstall_old(attempt, old)
+        status = release.status
+        status.history, status.storage_namespace, status.inventory = [], "", None
+        status.failures = status.install_failures = status.upgrade_failures = 0
+        raise Again(f"release moved from {old.namespace}/{old.name}", AT_ONCE)
+
+    async def _uninstall_old(self, attempt: Attempt[HelmRelease], old: ReleaseKey) -> None:
+        release, parts = attempt.obj, self.parts
+        acting = parts.acting_client(release)
+        session = parts.releases.session(
+            old, owner_of(release.key), acting, attempt.turn, options.for_uninstall(release)
+        )
+        try:
+            await session.uninstall(deletion.ignore)
+        except ActionFailed as error:
+            text = f"Helm uninstall failed for release {old.namespace}/{old.name}: {error}"
+            raise Failed(reasons.UNINSTALL_FAILED, text) from error
+
+    def _require_dependencies(self, release: HelmRelease) -> None:
+        obstacle = dependencies.find_obstacle(release, self.parts.cache.find, lambda _dependency, _key: None)
+        if obstacle is not None:
+            after = self.parts.settings.requeue_dependency
+            text = f"dependencies do not meet ready condition ({obstacle}): retrying in {format_duration(after)}"
+            raise Waiting(reasons.DEPENDENCY_NOT_READY, obstacle, after, notify=text)
+
+    async def _load_values(self, release: HelmRelease) -> JsonObject:
+        try:
+            return await values.load(self.parts.client, release)
+        except (ValuesError, errors.Forbidden) as error:
+            raise Failed(reasons.VALUES_ERROR, str(error)) from error
+
+    def _forget(self, key: ObjectKey) -> None:
+        self.settled.pop(key, None)
+        self.parts.releases.members.forget(owner_of(key))
+        metrics.forget_object(HelmRelease.KIND, key.name, key.namespace)
+
+
+def _note_attempt(release: HelmRelease, desired: Desired) -> None:
+    """What is tried now; another thing than before, or a wish of somebody, gives all its tries back."""
+    status, generation = release.status, release.metadata.generation
+    config = history.config_digest(desired.values)
+    is_other = (
+        status.last_attempted_generation != generation
+        or status.last_attempted_revision != desired.chart_version
+        or status.last_attempted_config_digest != config
+    )
+    if is_other or tokens.is_reset(release):
+        status.failures = status.install_failures = status.upgrade_failures = 0
+    status.last_attempted_generation = generation
+    status.last_attempted_revision = desired.chart_version
+    status.last_attempted_config_digest = config
+    status.last_attempted_values_checksum = ""
+    status.last_release_revision = 0
+    tokens.handle(release)
