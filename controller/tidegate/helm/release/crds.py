@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
+from tidegate.adapters.chart_jobs import Crd
 from tidegate.engine import identity, messages, normalize, ownership
 from tidegate.engine.apply import CREATE_ONLY
 from tidegate.engine.waits import HealthError
 from tidegate.helm.release import manifests
-from tidegate.helm.release.rendering import Crd
 from tidegate.helm.release.scope import Scope
 from tidegate.runtime import errors, logs
 from tidegate.runtime.errors import TidegateError

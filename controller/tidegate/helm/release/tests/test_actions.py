@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from aiohttp import web
 
+from tidegate.adapters.chart_jobs import Crd
 from tidegate.helm.release.model import ActionFailed
 from tidegate.helm.release.tests import bed
 from tidegate.helm.release.tests.bed import CRDS, JOBS, Chart, a_config_map, a_hook, a_job, manifest
@@ -183,7 +184,7 @@ async def test_h15_a_record_that_does_not_fit_is_refused_before_any_object_is_to
 
 
 async def test_h17_only_definitions_of_crds_are_applied_and_rendering_sees_them(server: FakeAPIServer):
-    chart = Chart(manifest(ONE), crds=[bed.Crd("crds/all.yaml", manifest(CRD, TWO))])
+    chart = Chart(manifest(ONE), crds=[Crd(name="crds/all.yaml", text=manifest(CRD, TWO))])
     async with bed.a_process(server) as process:
         process.group.create_task(_establish(server))
         await process.install(chart)
@@ -194,7 +195,7 @@ async def test_h17_only_definitions_of_crds_are_applied_and_rendering_sees_them(
 
 
 async def test_definitions_that_are_there_stay_as_they_are_and_are_not_applied_when_skipped(server: FakeAPIServer):
-    chart = Chart(manifest(ONE), crds=[bed.Crd("crds/all.yaml", manifest(CRD))])
+    chart = Chart(manifest(ONE), crds=[Crd(name="crds/all.yaml", text=manifest(CRD))])
     async with bed.a_process(server) as process:
         await process.install(chart, crds=CRDsPolicy.SKIP)
         assert not process.names(CRDS)
