@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from tidegate.engine import inventory as inventories
+from tidegate.engine.inventory import Inventory
 from tidegate.engine.members import Members
 from tidegate.engine.ownership import Owner
+from tidegate.helm.release import crds, words
 from tidegate.helm.release import entry as entries
-from tidegate.helm.release import words
 from tidegate.helm.release.deploy import Deployment
 from tidegate.helm.release.entry import Entry
 from tidegate.helm.release.model import (
@@ -31,6 +33,7 @@ from tidegate.runtime import errors
 from tidegate.runtime.client import Client
 from tidegate.runtime.controller import Turn
 from tidegate.runtime.errors import TidegateError
+from tidegate_api.helm.v2.actions import CRDsPolicy
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,13 @@ class Session:
         if self._history is None:
             self._history = await self._storage.history()
         return self._history
+
+    async def inventory(self, record: Record) -> Inventory:
+        """What belongs to a release: the objects of its manifest, and the definitions of its chart."""
+        objects = await self._scope.known(record.manifest)
+        if self._scope.options.crds != CRDsPolicy.SKIP:
+            objects = [*objects, *crds.on_record(record)]
+        return inventories.of_objects(objects)
 
     async def install(self, desired: Desired, on_stored: OnStored) -> Record:
         """Render and install. Raises: ActionFailed, Superseded."""

@@ -40,6 +40,7 @@ class Uninstall:
         entry = await self._begin(stored)
         problems = await self._uninstall(entry, await self._objects(entry.record, history))
         await self._conclude(entry, history)
+        self.scope.members.forget(self.scope.owner)
         if problems:
             text = f"uninstallation completed with {len(problems)} error(s): {'; '.join(problems)}"
             raise ActionFailed(text, entry.record, tuple(self.scope.logs))

@@ -8,6 +8,7 @@ from typing import Any
 
 from tidegate.adapters import yaml
 from tidegate.adapters.chart_jobs import Crd, Hook, Rendered, RenderRequest
+from tidegate.adapters.chart_renderer import RenderError
 from tidegate.engine import ownership
 from tidegate.engine.members import Members
 from tidegate.engine.ownership import Migration, Owner
@@ -48,13 +49,16 @@ class Chart:
 
 @dataclass
 class FakeRenderer:
-    """Renders `chart`, whatever it is asked."""
+    """Renders `chart`, or fails as it is told, whatever it is asked."""
 
+    failure: RenderError | None = None
     chart: Chart = field(default_factory=Chart)
     requests: list[RenderRequest] = field(default_factory=list)
 
     async def render(self, request: RenderRequest) -> Rendered:
         self.requests.append(request)
+        if self.failure is not None:
+            raise self.failure
         return self.chart.rendered()
 
 
