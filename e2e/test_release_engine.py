@@ -112,12 +112,13 @@ class Place:
     renderer: Renderer
     helm: Helm
 
-    def session(self, name: str, **options: Any) -> Session:
+    def session(self, name: str, target: str = "", **options: Any) -> Session:
+        """Of a release into namespace `target`, recorded in ours."""
         namespace = self.helm.namespace
         turn = Turn(Held(ObjectKey(namespace, name)), asyncio.Semaphore(1), self.group)
         releases = Releases(self.members, Sightings(self.client.transport), self.renderer, "pod-1")
         owner = Owner(ownership.HELM_GROUP, namespace, name)
-        key = ReleaseKey(name, namespace, namespace)
+        key = ReleaseKey(name, target or namespace, namespace)
         return releases.session(key, owner, self.client, turn, Options(uid="uid", generation=1, **options))
 
     async def install(self, name: str, **values: Any) -> Record:
@@ -264,3 +265,26 @@ async def test_an_object_that_the_api_server_refuses_fails_the_release_before_an
         await place.upgrade("web", color="blue")
 
     assert await place.data("web") == {"color": "red"}
+
+
+async def test_a_release_may_bring_its_namespace_and_be_recorded_elsewhere(place: Place) -> None:
+    target = f"{place.helm.namespace}-apps"
+    await place.session("web", target, create_namespace=True).install(await place.desired(), _told)
+
+    assert (await place.api.get(f"/api/v1/namespaces/{target}"))["metadata"]["labels"]["name"] == target
+    assert await place.api.find(f"/api/v1/namespaces/{target}/configmaps/web") is not None
+    (listed,) = json.loads(await place.helm.run("list", "-ojson"))
+    assert (listed["name"], listed["namespace"], listed["chart"]) == ("web", target, "web-1.0.0")
+    await place.session("web", target).uninstall(_told)
+    assert await place.api.find(f"/api/v1/namespaces/{target}/configmaps/web") is None
+    await place.api.delete(f"/api/v1/namespaces/{target}")
+
+
+async def test_h16_what_another_release_has_is_left_to_it_where_taking_is_forbidden(place: Place) -> None:
+    await place.install("web", color="red")
+    _write(place.helm.chart / "templates" / "config.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\n")
+    with pytest.raises(ActionFailed, match=r'ConfigMap "web" in namespace ".*" exists and cannot be imported'):
+        await place.session("other", take_ownership=False).install(await place.desired(), _told)
+
+    assert await place.data("web") == {"color": "red"}
+    assert await place.session("other").newest() is None
