@@ -17,6 +17,7 @@ Files   archive                         the face of packing (artifacts written) 
 Helm    chart_renderer                  charts rendered in processes that can be killed
         chart_worker                    THE door to helm_python: the main of such a process; chart_jobs what they say
         chart_archive, chart_schemas    a packaged chart's files; schemas that lead nowhere
+        helm_index, http_files          indexes scanned for one chart; files over HTTP, in bounds
         chart_manifests                 rendered templates sorted into what Helm stores
 Words   versions, redaction, proxies    semver ranges; secrets out of texts; NO_PROXY
         stoppable                       blocking work that ends when nobody waits

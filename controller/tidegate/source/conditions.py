@@ -22,6 +22,12 @@ NEW_ARTIFACT = "NewArtifact"
 VERIFICATION_FAILED = "ArtifactVerificationFailed"
 UNSUPPORTED = "FeatureGateDisabled"
 
+SOURCE_UNAVAILABLE = "SourceUnavailable"
+NO_SOURCE_ARTIFACT = "NoSourceArtifact"
+INVALID_CHART_REFERENCE = "InvalidChartReference"
+CHART_PULL_ERROR = "ChartPullError"
+CHART_PULL_SUCCEEDED = "ChartPullSucceeded"
+INDEXATION_FAILED = "IndexationFailed"
 NEW_REVISION = "NewRevision"
 
 _NEGATIVE = frozenset(
@@ -60,6 +66,14 @@ class FetchFailed(Failed):
 
 class FetchStalled(Stalled):
     """The content can never be had from this spec: FetchFailed=True, and Stalled."""
+
+
+class BuildFailed(Failed):
+    """The chart could not be had: BuildFailed=True beside Ready=False."""
+
+
+class BuildStalled(Stalled):
+    """The chart can never be had from this spec and source: BuildFailed=True, and Stalled."""
 
 
 class StorageFailed(Failed):

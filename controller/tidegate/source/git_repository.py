@@ -5,6 +5,7 @@ archive -> publish. What the server says is asked once per URL, however many obj
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from tidegate.adapters import archive, git_url
 from tidegate.adapters.git_auth import GitAuth
@@ -18,9 +19,8 @@ from tidegate.runtime.controller import Result, Turn
 from tidegate.source import conditions as kinds
 from tidegate.source import git, pipeline
 from tidegate.source.git import Target
-from tidegate.source.pipeline import BadCredentials, Pipeline
+from tidegate.source.pipeline import BadCredentials, Pipeline, Written
 from tidegate.source.polls import Polls
-from tidegate.source.storage import Staged
 from tidegate.toolkit.attempt import Attempt, Tools
 from tidegate_api.meta.artifact import Artifact
 from tidegate_api.meta.objects import ObjectKey
@@ -112,11 +112,12 @@ class GitRepositoryReconciler:
         algorithm = self.pipeline.storage.algorithm
         writing = archive.Writing(spec_ignore=attempt.obj.spec.ignore or "", algorithm=algorithm)
 
-        async def write(staged: Staged) -> str:
-            return (await remote.write_archive(target.oid, staged.file, writing)).digest
+        async def write(file: Path) -> Written:
+            info = await remote.write_archive(target.oid, file, writing)
+            return Written(f"{target.oid}.tar.gz", target.revision, info.digest)
 
         try:
-            return await self.pipeline.publish(attempt, f"{target.oid}.tar.gz", target.revision, write)
+            return await self.pipeline.publish(attempt, write)
         except InvalidIgnoreFile as error:
             raise pipeline.fetch_failed(attempt, kinds.SOURCE_IGNORE_ERROR, str(error)) from error
 

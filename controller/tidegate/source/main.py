@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tidegate.adapters.git_remotes import GitRemotes
+from tidegate.adapters.http_files import HttpFiles
 from tidegate.runtime import probes, threads
 from tidegate.runtime.cache import Cache
 from tidegate.runtime.client import Client
@@ -20,6 +21,8 @@ from tidegate.runtime.resources import resource_of
 from tidegate.runtime.watch import Selection
 from tidegate.source import conditions, server, watches
 from tidegate.source.git_repository import GitRepositoryReconciler
+from tidegate.source.helm_chart import HelmChartReconciler
+from tidegate.source.helm_repository import HelmRepositoryReconciler
 from tidegate.source.pipeline import Pipeline
 from tidegate.source.polls import Polls
 from tidegate.source.storage import Retention, Storage
@@ -30,6 +33,8 @@ from tidegate.toolkit.program import Program
 from tidegate.toolkit.status import StatusWriter
 from tidegate_api import codec
 from tidegate_api.source.v1.git_repository import GitRepository
+from tidegate_api.source.v1.helm_chart import HelmChart
+from tidegate_api.source.v1.helm_repository import HelmRepository
 from tidegate_api.source.v1.source import Source
 
 NAME = "source-controller"
@@ -59,8 +64,13 @@ async def build(program: Program, stack: AsyncExitStack) -> Unit:
     recorder = program.recorder(client)
     plugs = _Plugs(program, client, recorder, Pipeline(client, storage, flags.interval_jitter_percentage))
     remotes = await stack.enter_async_context(GitRemotes(root / ".repositories"))
+    files = await stack.enter_async_context(HttpFiles())
     polls = Polls(lambda key: plugs.controllers[GitRepository].queue.add(key))  # noqa: PLW0108 - it comes later
     plugs.add(GitRepository, lambda cache, tools: GitRepositoryReconciler(plugs.pipeline, cache, tools, remotes, polls))
+    plugs.add(HelmRepository, lambda cache, tools: HelmRepositoryReconciler(plugs.pipeline, cache, tools, files))
+    repositories = plugs.caches[HelmRepository]
+    plugs.add(HelmChart, lambda cache, tools: HelmChartReconciler(plugs.pipeline, cache, tools, repositories, files))
+    watches.connect_charts(repositories, plugs.caches[HelmChart], plugs.controllers[HelmChart])
     return Unit(
         name=NAME,
         caches=list(plugs.caches.values()),

@@ -4,6 +4,7 @@ import base64
 import binascii
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 import msgspec
@@ -16,7 +17,7 @@ from tidegate.runtime.errors import TidegateError
 from tidegate.runtime.resources import SECRETS
 from tidegate.source import conditions as kinds
 from tidegate.source.conditions import FetchFailed, FetchStalled, StorageFailed
-from tidegate.source.storage import Staged, Storage, StorageError
+from tidegate.source.storage import Storage, StorageError
 from tidegate.toolkit import conditions, jitter
 from tidegate.toolkit.attempt import Attempt, Tools
 from tidegate.toolkit.conditions import Summary
@@ -36,6 +37,15 @@ DEFAULT_INTERVAL = Duration(minutes=1)
 
 class BadCredentials(TidegateError):
     """A Secret is not there or does not hold usable credentials; the message is for the user."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """A file that is to be an artifact: its name, the revision that it is of, and its digest with the algorithm."""
+
+    name: str
+    revision: str
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -82,15 +92,14 @@ class Pipeline:
             attempt.obj.status.artifact = msgspec.structs.replace(artifact, url=url)
         return True
 
-    async def publish(
-        self, attempt: Attempt[S], name: str, revision: str, write: Callable[[Staged], Awaitable[str]]
-    ) -> Artifact:
-        """The artifact of what `write` writes into a staged file, whose digest it returns. Raises: StorageFailed."""
+    async def publish(self, attempt: Attempt[S], write: Callable[[Path], Awaitable[Written]]) -> Artifact:
+        """The artifact of what `write` writes into a new file. Raises: StorageFailed."""
         obj = attempt.obj
         try:
-            with self.storage.staging(obj.KIND, obj.key, name) as staged:
-                digest = await write(staged)
-                return await threads.run(self.storage.publish, staged, revision, digest)
+            with self.storage.staging(obj.KIND, obj.key, "new") as staged:
+                written = await write(staged.file)
+                named = staged.named(written.name)
+                return await threads.run(self.storage.publish, named, written.revision, written.digest)
         except (StorageError, archive.ArchiveTooLarge, OSError) as error:
             text = f"unable to archive artifact to storage: {error}"
             attempt.conditions.mark_true(kinds.STORAGE_OPERATION_FAILED, kinds.ARCHIVE_OPERATION_FAILED, text)

@@ -4,6 +4,9 @@ from aiohttp import web
 
 from tidegate.source.storage import Storage, StorageError
 
+VIRTUAL = frozenset({"latest.tar.gz", "index.yaml"})
+"""Names under which the newest artifact of an object is found, as behind the links that Flux keeps."""
+
 
 def build(storage: Storage) -> web.Application:
     """GET and HEAD of an artifact path; GET / is an empty 200 for the readiness probe; everything else is a 404."""
@@ -16,6 +19,8 @@ def build(storage: Storage) -> web.Application:
         path = request.rel_url.raw_path.removeprefix("/")
         try:
             file = storage.locate(path)
+            if file.name in VIRTUAL:
+                file = storage.find_newest(path) or file
         except StorageError:
             raise web.HTTPNotFound from None
         if "%" in path or file.is_symlink() or not file.is_file():

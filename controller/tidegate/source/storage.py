@@ -129,6 +129,13 @@ class Storage:
             raise StorageError("not an artifact path")
         return self.root.joinpath(*parts)
 
+    def find_newest(self, path: str) -> Path | None:
+        """The file that was published last in the directory of `path`. Raises: StorageError."""
+        directory = self.locate(path).parent
+        published = (entry for entry in _files(directory, besides="") if not entry[0].startswith(TEMPORARY))
+        newest = max(published, key=lambda entry: entry[1], default=None)
+        return directory / newest[0] if newest is not None else None
+
     def collect(self, artifact: Artifact) -> list[str]:
         """Remove superseded files beside the current `artifact`, by age and by number; the names removed."""
         current = self.locate(artifact.path)
@@ -169,6 +176,10 @@ class Staged:
 
     file: Path
     path: str
+
+    def named(self, name: str) -> "Staged":
+        """The same file, on its way to another name in its directory."""
+        return Staged(self.file, f"{self.path.rpartition('/')[0]}/{name}")
 
 
 def _sync(path: Path) -> None:
