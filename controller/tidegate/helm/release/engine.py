@@ -153,7 +153,7 @@ class Session:
             record = await Preparation(self._scope, self._renderer, desired, revision).prepare(previous)
             await self._make_room(older)
             stored = await self._storage.create(record, self._journal(desired.inputs))
-        except errors.Unreachable:
+        except (errors.Unreachable, errors.ServerError):
             raise
         except TidegateError as error:
             raise ActionFailed(str(error), logs=tuple(self._scope.logs)) from error
