@@ -7,7 +7,7 @@ import json
 import secrets
 import subprocess
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import pytest_asyncio
 
 from hack.controlplane.api import Api, JsonObject
 from hack.controlplane.cluster import ControlPlane
+from tidegate.adapters.chart_renderer import Renderer
 from tidegate.engine import ownership
 from tidegate.engine.members import Members
 from tidegate.engine.ownership import Migration, Owner
@@ -23,7 +24,6 @@ from tidegate.helm.release import record as records
 from tidegate.helm.release.engine import Releases, Session
 from tidegate.helm.release.model import ActionFailed, Desired, Options, ReleaseKey
 from tidegate.helm.release.record import Record
-from tidegate.helm.release.rendering import RenderRequest
 from tidegate.helm.release.sightings import Sightings
 from tidegate.runtime import credentials
 from tidegate.runtime.client import Client
@@ -78,19 +78,8 @@ spec:
 
 
 @dataclass
-class Rendered:
-    """What the real helm rendered."""
-
-    manifest: str
-    hooks: list[JsonObject]
-    notes: str
-    chart: JsonObject
-    crds: list[Any] = field(default_factory=list)
-
-
-@dataclass
 class Helm:
-    """The real helm in one namespace, which also renders for our engine."""
+    """The real helm in one namespace, and the chart that it and we release."""
 
     program: Path
     kubeconfig: Path
@@ -103,14 +92,13 @@ class Helm:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    async def render(self, request: RenderRequest) -> Rendered:
-        sets = [f"--set={name}={value}" for name, value in request.values.items()]
-        name, chart = request.release_name, str(self.chart)
-        written = await self.run("install", f"dry-{name}", chart, "--dry-run=client", "--output=json", *sets)
-        found = json.loads(written.replace(f"dry-{name}", name))
-        return Rendered(
-            found.get("manifest", ""), found.get("hooks", []), found["info"].get("notes", ""), found["chart"]
-        )
+    async def package(self) -> Path:
+        """The chart as it is published."""
+        written = await self.run("package", str(self.chart), "--destination", str(self.chart.parent))
+        return Path(written.split(": ", 1)[1].strip())
+
+    async def install(self, name: str, *words: str) -> None:
+        await self.run("install", name, str(await self.package()), "--wait", *words)
 
 
 @dataclass
@@ -121,24 +109,30 @@ class Place:
     client: Client
     members: Members
     group: asyncio.TaskGroup
+    renderer: Renderer
     helm: Helm
 
-    def session(self, name: str, **options: Any) -> Session:
+    def session(self, name: str, target: str = "", **options: Any) -> Session:
+        """Of a release into namespace `target`, recorded in ours."""
         namespace = self.helm.namespace
         turn = Turn(Held(ObjectKey(namespace, name)), asyncio.Semaphore(1), self.group)
-        releases = Releases(self.members, Sightings(self.client.transport), self.helm, "pod-1")
+        releases = Releases(self.members, Sightings(self.client.transport), self.renderer, "pod-1")
         owner = Owner(ownership.HELM_GROUP, namespace, name)
-        key = ReleaseKey(name, namespace, namespace)
+        key = ReleaseKey(name, target or namespace, namespace)
         return releases.session(key, owner, self.client, turn, Options(uid="uid", generation=1, **options))
 
     async def install(self, name: str, **values: Any) -> Record:
-        return await self.session(name).install(desired(**values), _told)
+        return await self.session(name).install(await self.desired(**values), _told)
 
     async def upgrade(self, name: str, **values: Any) -> Record:
         session = self.session(name)
         newest = await session.newest()
         assert newest is not None
-        return await session.upgrade(desired(**values), newest.record, _told)
+        return await session.upgrade(await self.desired(**values), newest.record, _told)
+
+    async def desired(self, **values: Any) -> Desired:
+        chart = await asyncio.to_thread((await self.helm.package()).read_bytes)
+        return Desired(chart, "web", "1.0.0", values, "sha256:inputs")
 
     async def stored(self, name: str, version: int) -> bytes:
         """The JSON of a record, as it is in the cluster."""
@@ -165,19 +159,20 @@ async def place(own_control_plane: ControlPlane, helm: Path, tmp_path: Path) -> 
     for name, text in TEMPLATES.items():
         _write(chart / "templates" / name, text)
     cluster = await credentials.load(str(own_control_plane.admin))
-    async with own_control_plane.api() as api, Connections(cluster) as connections, asyncio.TaskGroup() as group:
+    async with (
+        own_control_plane.api() as api,
+        Connections(cluster) as connections,
+        Renderer() as renderer,
+        asyncio.TaskGroup() as group,
+    ):
         await api.create("/api/v1/namespaces", {"metadata": {"name": namespace}})
         spoken = Transport(connections, "helm-controller")
         client = Client(spoken, Discovery(spoken))
         members = Members(spoken, ownership.HELM_GROUP, Migration("helm-controller"), lambda *_: None)
         running = group.create_task(members.run())
-        yield Place(api, client, members, group, Helm(helm, own_control_plane.admin, namespace, chart))
+        yield Place(api, client, members, group, renderer, Helm(helm, own_control_plane.admin, namespace, chart))
         running.cancel()
         await api.delete(f"/api/v1/namespaces/{namespace}")
-
-
-def desired(**values: Any) -> Desired:
-    return Desired(b"", "web", "1.0.0", values, "sha256:inputs")
 
 
 def _write(path: Path, text: str) -> None:
@@ -201,7 +196,7 @@ def _comparable(written: bytes, name: str) -> JsonObject:
 
 
 async def test_p16_what_helm_stored_is_written_by_us_as_the_same_bytes(place: Place) -> None:
-    await place.helm.run("install", "theirs", str(place.helm.chart), "--set=color=<b&w>", "--set=code=0")
+    await place.helm.install("theirs", "--set=color=<b&w>", "--set=code=0")
     stored = await place.stored("theirs", 1)
 
     record = records.decode(base64.b64encode(stored).decode())
@@ -210,7 +205,7 @@ async def test_p16_what_helm_stored_is_written_by_us_as_the_same_bytes(place: Pl
 
 
 async def test_p16_our_record_is_the_one_that_helm_would_have_stored(place: Place) -> None:
-    await place.helm.run("install", "theirs", str(place.helm.chart), "--set=color=blue", "--wait")
+    await place.helm.install("theirs", "--set=color=blue")
     await place.install("ours", color="blue")
 
     ours, theirs = await place.stored("ours", 1), await place.stored("theirs", 1)
@@ -237,7 +232,7 @@ async def test_helm_lists_rolls_back_and_uninstalls_what_we_released(place: Plac
 
 
 async def test_h16_we_upgrade_and_uninstall_what_helm_installed(place: Place) -> None:
-    await place.helm.run("install", "web", str(place.helm.chart), "--wait")
+    await place.helm.install("web")
     (place.helm.chart / "templates" / "deployment.yaml").unlink()
     await place.upgrade("web", color="blue")
 
@@ -270,3 +265,26 @@ async def test_an_object_that_the_api_server_refuses_fails_the_release_before_an
         await place.upgrade("web", color="blue")
 
     assert await place.data("web") == {"color": "red"}
+
+
+async def test_a_release_may_bring_its_namespace_and_be_recorded_elsewhere(place: Place) -> None:
+    target = f"{place.helm.namespace}-apps"
+    await place.session("web", target, create_namespace=True).install(await place.desired(), _told)
+
+    assert (await place.api.get(f"/api/v1/namespaces/{target}"))["metadata"]["labels"]["name"] == target
+    assert await place.api.find(f"/api/v1/namespaces/{target}/configmaps/web") is not None
+    (listed,) = json.loads(await place.helm.run("list", "-ojson"))
+    assert (listed["name"], listed["namespace"], listed["chart"]) == ("web", target, "web-1.0.0")
+    await place.session("web", target).uninstall(_told)
+    assert await place.api.find(f"/api/v1/namespaces/{target}/configmaps/web") is None
+    await place.api.delete(f"/api/v1/namespaces/{target}")
+
+
+async def test_h16_what_another_release_has_is_left_to_it_where_taking_is_forbidden(place: Place) -> None:
+    await place.install("web", color="red")
+    _write(place.helm.chart / "templates" / "config.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\n")
+    with pytest.raises(ActionFailed, match=r'ConfigMap "web" in namespace ".*" exists and cannot be imported'):
+        await place.session("other", take_ownership=False).install(await place.desired(), _told)
+
+    assert await place.data("web") == {"color": "red"}
+    assert await place.session("other").newest() is None

@@ -1,13 +1,15 @@
 """The definitions in a chart's crds/: applied before the rest by their policy, and never deleted."""
 
+import base64
 from collections.abc import Sequence
 from datetime import timedelta
 
+from tidegate.adapters.chart_jobs import Crd
 from tidegate.engine import identity, messages, normalize, ownership
 from tidegate.engine.apply import CREATE_ONLY
 from tidegate.engine.waits import HealthError
 from tidegate.helm.release import manifests
-from tidegate.helm.release.rendering import Crd
+from tidegate.helm.release.record import Record
 from tidegate.helm.release.scope import Scope
 from tidegate.runtime import errors, logs
 from tidegate.runtime.errors import TidegateError
@@ -44,6 +46,27 @@ async def apply(scope: Scope, crds: Sequence[Crd]) -> bool:
     return True
 
 
+def on_record(record: Record) -> list[JsonObject]:
+    """The definitions in the crds/ of a chart as its release stores it; those of its subcharts are not stored."""
+    found: list[JsonObject] = []
+    for file in record.chart.get("files") or ():
+        if str(file.get("name")).startswith("crds/"):
+            found += _definitions_in(str(file.get("data") or ""))
+    return found
+
+
+def _definitions_in(data: str) -> list[JsonObject]:
+    try:
+        objects = manifests.read_any(base64.b64decode(data).decode())
+    except (ValueError, manifests.InvalidManifest):
+        return []
+    return [obj for obj in objects if _is_definition(obj)]
+
+
+def _is_definition(obj: JsonObject) -> bool:
+    return normalize.is_crd(obj) and manifests.problem(obj) is None
+
+
 def _definitions(crds: Sequence[Crd]) -> list[JsonObject]:
     """What in crds/ is a definition; the rest is nobody's there: charts have templates for it (H17)."""
     found: list[JsonObject] = []
@@ -52,7 +75,7 @@ def _definitions(crds: Sequence[Crd]) -> list[JsonObject]:
             objects = manifests.read_any(crd.text)
         except manifests.InvalidManifest as error:
             raise CrdFailed(f"failed to parse CustomResourceDefinitions from {crd.name}: {error}") from error
-        found += [obj for obj in objects if normalize.is_crd(obj) and manifests.problem(obj) is None]
+        found += [obj for obj in objects if _is_definition(obj)]
         others = [str(identity.object_id(obj)) for obj in objects if not normalize.is_crd(obj)]
         if others:
             log.warning("objects in crds/ ignored, they are no definitions", file=crd.name, objects=others[:10])

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from tidegate.engine import inventory as inventories
+from tidegate.engine.inventory import Inventory
 from tidegate.engine.members import Members
 from tidegate.engine.ownership import Owner
-from tidegate.helm.release import entry as entries
-from tidegate.helm.release import words
+from tidegate.helm.release import crds, words
 from tidegate.helm.release.deploy import Deployment
 from tidegate.helm.release.entry import Entry
 from tidegate.helm.release.model import (
@@ -31,6 +32,7 @@ from tidegate.runtime import errors
 from tidegate.runtime.client import Client
 from tidegate.runtime.controller import Turn
 from tidegate.runtime.errors import TidegateError
+from tidegate_api.helm.v2.actions import CRDsPolicy
 
 
 @dataclass(frozen=True)
@@ -64,15 +66,21 @@ class Session:
         self._history: list[RecordSummary] | None = None
 
     async def newest(self) -> Stored | None:
-        """The newest revision. Raises: InvalidRecord."""
-        history = await self.history()
-        return await self._storage.find(history[0].version) if history else None
+        """The newest revision that can be read."""
+        return await self._storage.find_newest(await self.history())
 
     async def history(self) -> list[RecordSummary]:
         """All revisions, newest first, as they were when the session last wrote; nothing is decoded."""
         if self._history is None:
             self._history = await self._storage.history()
         return self._history
+
+    async def inventory(self, record: Record) -> Inventory:
+        """What belongs to a release: the objects of its manifest, and the definitions of its chart."""
+        objects = await self._scope.known(record.manifest)
+        if self._scope.options.crds != CRDsPolicy.SKIP:
+            objects = [*objects, *crds.on_record(record)]
+        return inventories.of_objects(objects)
 
     async def install(self, desired: Desired, on_stored: OnStored) -> Record:
         """Render and install. Raises: ActionFailed, Superseded."""
@@ -98,7 +106,7 @@ class Session:
         if action is None:
             raise ActionFailed(f"release in status '{stored.record.info.status}' cannot be resumed", stored.record)
         older = [one for one in await self.history() if one.version < stored.record.version]
-        found = await self._storage.find(older[0].version) if older and action is UPGRADE else None
+        found = await self._storage.find_newest(older) if action is UPGRADE else None
         previous = await self._previous(found.record, older) if found is not None else []
         self._history = None
         entry = Entry(self._storage, stored, on_stored)
@@ -144,11 +152,13 @@ class Session:
         try:
             record = await Preparation(self._scope, self._renderer, desired, revision).prepare(previous)
             await self._make_room(older)
-            entry = await entries.create(self._storage, record, self._journal(desired.inputs), on_stored)
-        except errors.Unreachable:
+            stored = await self._storage.create(record, self._journal(desired.inputs))
+        except (errors.Unreachable, errors.ServerError):
             raise
         except TidegateError as error:
             raise ActionFailed(str(error), logs=tuple(self._scope.logs)) from error
+        await on_stored(record)
+        entry = Entry(self._storage, stored, on_stored)
         return await Deployment(self._scope, entry, revision.words, previous, older).run()
 
     async def _make_room(self, history: Sequence[RecordSummary]) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from tidegate.helm.release.model import Journal, OnStored, Stored
+from tidegate.helm.release.model import OnStored, Stored
 from tidegate.helm.release.record import Record, Status
 from tidegate.helm.release.storage import Storage
 
@@ -42,10 +42,3 @@ class Entry:
         self.record.info.description = description[:MAX_DESCRIPTION]
         await self.write()
         await self.on_stored(self.record)
-
-
-async def create(storage: Storage, record: Record, journal: Journal, on_stored: OnStored) -> Entry:
-    """Store a new revision, and tell it. Raises: AlreadyExists, RecordTooLarge."""
-    entry = Entry(storage, await storage.create(record, journal), on_stored)
-    await on_stored(record)
-    return entry

@@ -1,50 +1,16 @@
 """From a chart and its values to the record of a revision, as far as it is known before anything is applied."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 
+from tidegate.adapters.chart_jobs import Rendered, RenderRequest
 from tidegate.helm.release import capabilities
 from tidegate.helm.release.model import Desired
 from tidegate.helm.release.record import Hook, Info, Record, go_now
 from tidegate.helm.release.scope import Scope
 from tidegate.helm.release.words import Words
-from tidegate_api.codec import JsonObject
-
-
-@dataclass(frozen=True)
-class RenderRequest:
-    chart: bytes
-    release_name: str
-    namespace: str
-    revision: int
-    is_upgrade: bool
-    values: JsonObject
-    kube_version: str
-    api_versions: tuple[str, ...]
-    skip_schema: bool
-
-
-class Crd(Protocol):
-    @property
-    def name(self) -> str: ...
-    @property
-    def text(self) -> str: ...
-
-
-class Rendered(Protocol):
-    @property
-    def manifest(self) -> str: ...
-    @property
-    def hooks(self) -> Sequence[Any]: ...
-    @property
-    def notes(self) -> str: ...
-    @property
-    def crds(self) -> Sequence[Crd]: ...
-    @property
-    def chart(self) -> JsonObject: ...
 
 
 class Renderer(Protocol):

@@ -6,13 +6,15 @@ from dataclasses import dataclass, replace
 
 from tidegate.helm.release import secrets
 from tidegate.helm.release.model import Journal, RecordSummary, Stored
-from tidegate.helm.release.record import Record, Status
+from tidegate.helm.release.record import InvalidRecord, Record, Status
 from tidegate.helm.release.sightings import Sightings
-from tidegate.runtime import clock, errors
+from tidegate.runtime import clock, errors, logs
 from tidegate.runtime.client import Client, Preconditions
 from tidegate.runtime.resources import SECRETS
 from tidegate_api.codec import JsonObject
 from tidegate_api.meta.objects import ObjectKey
+
+log = logs.get_logger(__name__)
 
 MANAGER = "helm-controller"
 
@@ -36,9 +38,22 @@ class Storage:
         return sorted(summaries, key=operator.attrgetter("version"), reverse=True)
 
     async def find(self, version: int) -> Stored | None:
-        """One revision. Raises: InvalidRecord."""
+        """One revision; None as well when what is stored is no record: Helm overlooks those, too."""
         secret = await self.client.find(SECRETS, self._key(version))
-        return _stored(secret, secrets.read(secret)) if secret is not None else None
+        if secret is None:
+            return None
+        try:
+            return _stored(secret, secrets.read(secret))
+        except InvalidRecord as error:
+            log.warning("release record ignored", secret=secret["metadata"]["name"], cause=str(error))
+            return None
+
+    async def find_newest(self, history: Sequence[RecordSummary]) -> Stored | None:
+        """The newest revision in `history` that there is."""
+        for summary in history:
+            if (stored := await self.find(summary.version)) is not None:
+                return stored
+        return None
 
     async def create(self, record: Record, journal: Journal) -> Stored:
         """Store a new revision. Raises: AlreadyExists, RecordTooLarge."""

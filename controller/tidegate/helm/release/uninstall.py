@@ -7,7 +7,7 @@ from tidegate.helm.release.departure import Departure, StillThere
 from tidegate.helm.release.entry import Entry
 from tidegate.helm.release.hooks import HookFailed
 from tidegate.helm.release.model import ActionFailed, Journal, OnStored, RecordSummary, Stored
-from tidegate.helm.release.record import InvalidRecord, Record, Status, go_now
+from tidegate.helm.release.record import Record, Status, go_now
 from tidegate.helm.release.scope import DeleteFailed, Scope, removed
 from tidegate_api.codec import JsonObject
 from tidegate_api.helm.v2.actions import DeletionPropagation
@@ -30,7 +30,7 @@ class Uninstall:
     async def run(self) -> Record | None:
         """The uninstalled record; None when there is no release. Raises: ActionFailed, Superseded, Conflict."""
         history = await self.scope.storage.history()
-        stored = await self._find_newest(history)
+        stored = await self.scope.storage.find_newest(history)
         if stored is None:
             return None
         if stored.record.status == Status.UNINSTALLED:
@@ -40,16 +40,11 @@ class Uninstall:
         entry = await self._begin(stored)
         problems = await self._uninstall(entry, await self._objects(entry.record, history))
         await self._conclude(entry, history)
+        self.scope.members.forget(self.scope.owner)
         if problems:
             text = f"uninstallation completed with {len(problems)} error(s): {'; '.join(problems)}"
             raise ActionFailed(text, entry.record, tuple(self.scope.logs))
         return entry.record
-
-    async def _find_newest(self, history: list[RecordSummary]) -> Stored | None:
-        try:
-            return await self.scope.storage.find(history[0].version) if history else None
-        except InvalidRecord as error:
-            raise ActionFailed(f"uninstall: Release not loaded: {self.scope.key.name}: {error}") from error
 
     async def _begin(self, stored: Stored) -> Entry:
         """What was begun before goes on where it was interrupted."""

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tidegate.adapters import yaml
+from tidegate.adapters.chart_jobs import Crd, Hook, Rendered, RenderRequest
+from tidegate.adapters.chart_renderer import RenderError
 from tidegate.engine import ownership
 from tidegate.engine.members import Members
 from tidegate.engine.ownership import Migration, Owner
 from tidegate.helm.release.engine import Releases, Session
 from tidegate.helm.release.model import Desired, Options, ReleaseKey
-from tidegate.helm.release.record import Hook, Record
-from tidegate.helm.release.rendering import RenderRequest
+from tidegate.helm.release.record import Record
 from tidegate.helm.release.sightings import Sightings
 from tidegate.runtime.client import Client
 from tidegate.runtime.controller import Turn
@@ -33,32 +34,32 @@ RESOURCES = [NAMESPACES, SECRETS, CONFIG_MAPS, PODS, EVENTS, JOBS, DEPLOYMENTS, 
 
 
 @dataclass
-class Crd:
-    name: str
-    text: str
-
-
-@dataclass
 class Chart:
     """What is rendered."""
 
     manifest: str = ""
-    hooks: Sequence[Any] = ()
+    hooks: list[Hook] = field(default_factory=list)
     notes: str = ""
-    crds: Sequence[Crd] = ()
-    chart: JsonObject = field(default_factory=lambda: {"metadata": {"name": "web", "version": "1.0.0"}})
+    crds: list[Crd] = field(default_factory=list)
+
+    def rendered(self) -> Rendered:
+        chart = {"metadata": {"name": "web", "version": "1.0.0"}}
+        return Rendered(manifest=self.manifest, hooks=self.hooks, notes=self.notes, crds=self.crds, chart=chart)
 
 
 @dataclass
 class FakeRenderer:
-    """Renders `chart`, whatever it is asked."""
+    """Renders `chart`, or fails as it is told, whatever it is asked."""
 
+    failure: RenderError | None = None
     chart: Chart = field(default_factory=Chart)
     requests: list[RenderRequest] = field(default_factory=list)
 
-    async def render(self, request: RenderRequest) -> Chart:
+    async def render(self, request: RenderRequest) -> Rendered:
         self.requests.append(request)
-        return self.chart
+        if self.failure is not None:
+            raise self.failure
+        return self.chart.rendered()
 
 
 @dataclass
@@ -189,4 +190,5 @@ def a_hook(name: str, *events: str, weight: int = 0, policies: Sequence[str] = (
         events=list(events),
         weight=weight,
         delete_policies=list(policies),
+        output_log_policies=[],
     )

@@ -1,5 +1,7 @@
 """Releases installed, upgraded and uninstalled against an API server on loopback."""
 
+import asyncio
+import base64
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -7,7 +9,10 @@ from datetime import timedelta
 import pytest
 from aiohttp import web
 
+from tidegate.adapters.chart_jobs import Crd
+from tidegate.adapters.chart_renderer import RenderLimit
 from tidegate.helm.release.model import ActionFailed
+from tidegate.helm.release.record import Record
 from tidegate.helm.release.tests import bed
 from tidegate.helm.release.tests.bed import CRDS, JOBS, Chart, a_config_map, a_hook, a_job, manifest
 from tidegate.runtime import clock
@@ -158,7 +163,7 @@ async def test_h14_what_cannot_be_applied_fails_the_release_as_a_whole(
 async def test_h14_a_refusal_of_the_api_server_is_in_the_record_and_the_last_good_one_stays(server: FakeAPIServer):
     async with bed.a_process(server) as process:
         await process.install(Chart(manifest(ONE)))
-        _refuse_writes_of(server, "configmaps/two")
+        _refuse_writes_of(server, "configmaps/two", 413, "too big")
         with pytest.raises(ActionFailed, match="too big"):
             await process.upgrade(Chart(manifest(ONE, TWO)))
 
@@ -167,6 +172,28 @@ async def test_h14_a_refusal_of_the_api_server_is_in_the_record_and_the_last_goo
         await process.upgrade(Chart(manifest(TWO)))
         assert await process.statuses() == [(3, "deployed"), (2, "failed"), (1, "superseded")]
         assert process.names(CONFIG_MAPS) == ["two"]
+
+
+async def test_h10_a_chart_that_is_not_rendered_leaves_everything_as_it_was(server: FakeAPIServer):
+    async with bed.a_process(server) as process:
+        await process.install(Chart(manifest(ONE)))
+        process.renderer.failure = RenderLimit("rendering took longer than 60s")
+        with pytest.raises(ActionFailed, match="rendering took longer than 60s") as failure:
+            await process.upgrade(Chart(manifest(TWO)), max_history=1)
+
+        assert failure.value.record is None
+        assert await process.statuses() == [(1, "deployed")]
+        assert process.names(CONFIG_MAPS) == ["one"]
+
+
+async def test_h14_what_its_account_may_not_write_fails_the_release_in_the_api_servers_words(server: FakeAPIServer):
+    elsewhere = {**TWO, "metadata": {"name": "two", "namespace": "other"}}
+    _refuse_writes_of(server, "namespaces/other/", 403, 'cannot patch resource "configmaps" in the namespace "other"')
+    async with bed.a_process(server) as process:
+        with pytest.raises(ActionFailed, match='in the namespace "other"'):
+            await process.install(Chart(manifest(ONE, elsewhere)))
+
+        assert await process.statuses() == [(1, "failed")]
 
 
 async def test_h15_a_record_that_does_not_fit_is_refused_before_any_object_is_touched(server: FakeAPIServer):
@@ -183,7 +210,7 @@ async def test_h15_a_record_that_does_not_fit_is_refused_before_any_object_is_to
 
 
 async def test_h17_only_definitions_of_crds_are_applied_and_rendering_sees_them(server: FakeAPIServer):
-    chart = Chart(manifest(ONE), crds=[bed.Crd("crds/all.yaml", manifest(CRD, TWO))])
+    chart = Chart(manifest(ONE), crds=[Crd(name="crds/all.yaml", text=manifest(CRD, TWO))])
     async with bed.a_process(server) as process:
         process.group.create_task(_establish(server))
         await process.install(chart)
@@ -194,7 +221,7 @@ async def test_h17_only_definitions_of_crds_are_applied_and_rendering_sees_them(
 
 
 async def test_definitions_that_are_there_stay_as_they_are_and_are_not_applied_when_skipped(server: FakeAPIServer):
-    chart = Chart(manifest(ONE), crds=[bed.Crd("crds/all.yaml", manifest(CRD))])
+    chart = Chart(manifest(ONE), crds=[Crd(name="crds/all.yaml", text=manifest(CRD))])
     async with bed.a_process(server) as process:
         await process.install(chart, crds=CRDsPolicy.SKIP)
         assert not process.names(CRDS)
@@ -253,6 +280,32 @@ async def test_a_hook_that_does_not_end_in_time_fails_the_release(server: FakeAP
             await process.install(
                 Chart(manifest(ONE), [a_hook("slow", "post-install")]), timeout=timedelta(seconds=0.05)
             )
+
+
+async def test_while_a_hook_runs_the_turn_holds_no_slot(server: FakeAPIServer):
+    async with bed.a_process(server) as process:
+        process.renderer.chart = Chart(manifest(ONE), [a_hook("slow", "pre-install")])
+        turn = process.turn()
+        task = process.group.create_task(process.session_of(turn).install(bed.desired(), process.on_stored))
+        async with asyncio.timeout(5):
+            while not (turn.parked_now and process.names(JOBS)):
+                await clock.pause(timedelta(milliseconds=1))
+            bed.end_job(server, process.get(JOBS, "slow"))
+            await task
+        assert not turn.parked_now
+
+
+async def test_what_belongs_to_a_release_is_its_manifest_and_its_definitions(server: FakeAPIServer):
+    stored = Record(
+        manifest=manifest(ONE), chart={"files": [a_file("crds/a.yaml", manifest(CRD)), a_file("README", "")]}
+    )
+    async with bed.a_process(server) as process:
+        inventory = await process.session().inventory(stored)
+
+    assert [oid.inventory_id for oid in inventory] == [
+        "apps_one__ConfigMap",
+        "_gauges.example.com_apiextensions.k8s.io_CustomResourceDefinition",
+    ]
 
 
 async def test_a_wait_that_fails_names_the_object(server: FakeAPIServer):
@@ -364,11 +417,15 @@ async def test_the_namespace_is_created_where_wanted_and_left_alone_where_it_is(
         assert server.store.items(NAMESPACES)[0]["metadata"]["labels"] == {"name": "apps"}
 
 
-def _refuse_writes_of(server: FakeAPIServer, path: str) -> None:
+def a_file(name: str, text: str) -> JsonObject:
+    return {"name": name, "data": base64.b64encode(text.encode()).decode()}
+
+
+def _refuse_writes_of(server: FakeAPIServer, path: str, code: int, words: str) -> None:
     async def fault(request: web.Request) -> web.StreamResponse | None:
         server.faults.appendleft(fault)
         refused = request.method == "PATCH" and path in request.path
-        return await faults.refuse(413, message="too big")(request) if refused else None
+        return await faults.refuse(code, message=words)(request) if refused else None
 
     server.faults.append(fault)
 

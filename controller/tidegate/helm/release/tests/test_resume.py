@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from tidegate.helm.release.tests import bed
 from tidegate.helm.release.tests.bed import JOBS, Bed, Chart, a_config_map, a_hook, manifest
@@ -46,6 +47,18 @@ async def killed(process: Bed, action: Coroutine[Any, Any, Any], writes: int) ->
     await asyncio.wait([task])
 
 
+async def killed_by_request(process: Bed, action: Coroutine[Any, Any, Any], number: int) -> None:
+    """Run `action` until its request of this number, whose answer it never sees."""
+    task = process.group.create_task(action)
+
+    async def kill(_request: web.Request) -> None:
+        task.cancel()
+
+    process.server.faults.extend([*[faults.serve] * number, kill])
+    await asyncio.wait([task])
+    process.server.faults.clear()
+
+
 def runs(server: FakeAPIServer) -> dict[str, int]:
     """How often each hook was created."""
     created = [event for event in server.store.history if event.type == "ADDED" and event.resource == JOBS]
@@ -65,7 +78,7 @@ async def carry_on(process: Bed) -> None:
 
 
 @pytest.mark.parametrize("writes", range(18))
-async def test_an_install_that_was_killed_anywhere_is_finished_as_it_was_begun(server: FakeAPIServer, writes: int):
+async def test_f16_an_install_that_was_killed_anywhere_is_finished_as_it_was_begun(server: FakeAPIServer, writes: int):
     async with bed.a_process(server) as process, bed.ending_jobs(process):
         await killed(process, process.install(NEW), writes)
     async with bed.a_process(server) as process, bed.ending_jobs(process):
@@ -81,7 +94,7 @@ async def test_an_install_that_was_killed_anywhere_is_finished_as_it_was_begun(s
 
 
 @pytest.mark.parametrize("writes", range(21))
-async def test_an_upgrade_that_was_killed_anywhere_is_finished_as_it_was_begun(server: FakeAPIServer, writes: int):
+async def test_f16_an_upgrade_that_was_killed_anywhere_is_finished_as_it_was_begun(server: FakeAPIServer, writes: int):
     async with bed.a_process(server) as process:
         await process.install(OLD)
     async with bed.a_process(server) as process, bed.ending_jobs(process):
@@ -98,8 +111,27 @@ async def test_an_upgrade_that_was_killed_anywhere_is_finished_as_it_was_begun(s
     assert 1 <= counted["after"] <= 2
 
 
+@pytest.mark.parametrize("requests", range(26))
+async def test_f16_an_upgrade_that_never_saw_an_answer_is_finished_as_it_was_begun(
+    server: FakeAPIServer, requests: int
+):
+    async with bed.a_process(server) as process:
+        await process.install(OLD)
+    async with bed.a_process(server) as process, bed.ending_jobs(process):
+        await killed_by_request(process, process.upgrade(NEW), requests)
+    async with bed.a_process(server) as process, bed.ending_jobs(process):
+        await carry_on(process)
+
+        assert await process.statuses() == [(2, "deployed"), (1, "superseded")]
+        assert process.names(CONFIG_MAPS) == ["one", "three"]
+    counted = runs(server)
+    assert counted["before"] == 1
+    assert 2 <= counted["both"] <= 3
+    assert 1 <= counted["after"] <= 2
+
+
 @pytest.mark.parametrize("writes", range(12))
-async def test_an_uninstall_that_was_killed_anywhere_is_finished(server: FakeAPIServer, writes: int):
+async def test_f16_an_uninstall_that_was_killed_anywhere_is_finished(server: FakeAPIServer, writes: int):
     async with bed.a_process(server) as process, bed.ending_jobs(process):
         await process.install(NEW)
         server.store.history.clear()

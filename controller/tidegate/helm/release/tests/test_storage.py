@@ -82,6 +82,17 @@ async def test_history_is_read_from_metadata_newest_first(server: FakeAPIServer,
     ]
 
 
+async def test_h16_what_is_no_record_any_more_is_overlooked(server: FakeAPIServer, storage: Storage):
+    await storage.create(a_record(1), JOURNAL)
+    await storage.create(a_record(2), JOURNAL)
+    broken = ObjectKey("apps", "sh.helm.release.v1.web.v2")
+    server.store.update(SECRETS, broken, lambda live: {**live, "data": {"release": "%"}})
+
+    newest = await storage.find_newest(await storage.history())
+    assert newest is not None
+    assert newest.record.version == 1
+
+
 async def test_what_somebody_else_wrote_meanwhile_is_not_overwritten(storage: Storage):
     stored = await storage.create(a_record(), JOURNAL)
     await storage.update(stored)
