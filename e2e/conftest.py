@@ -20,6 +20,7 @@ from hack.controlplane.api import Api
 from hack.controlplane.cluster import ControlPlane
 from hack.controlplane.external import ExternalCluster
 from hack.testbed.audit import AuditLog
+from hack.testbed.chart_repository import ChartRepository
 from hack.testbed.controller import Controllers
 from hack.testbed.git_server import GitServer
 from hack.testbed.registry import Registry
@@ -32,6 +33,7 @@ USERS = {
     # As the controllers' pods are known in a cluster: what they may do is what config/rbac gives them.
     f"{ACCOUNTS}source-controller": ("system:serviceaccounts", "system:authenticated"),
     f"{ACCOUNTS}kustomize-controller": ("system:serviceaccounts", "system:authenticated"),
+    f"{ACCOUNTS}helm-controller": ("system:serviceaccounts", "system:authenticated"),
 }
 BUILDS = {
     "control_plane": catalogue.CONTROL_PLANE,
@@ -105,6 +107,13 @@ async def git_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
 async def registry(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Registry]:
     """An OCI registry over plain HTTP without credentials."""
     async with Registry(tmp_path_factory.mktemp("registry")) as server:
+        yield server
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def chart_repository() -> AsyncIterator[ChartRepository]:
+    """A plain HTTP Helm repository of this test's own."""
+    async with ChartRepository() as server:
         yield server
 
 
