@@ -12,6 +12,34 @@ from typing import Any, NoReturn
 from tidegate.runtime.errors import TidegateError
 from tidegate_api import codec
 
+# Flux's gates (flux-v2-behaviour.md 1.10): one process has one flag for all of its programs.
+GATES = {
+    **dict.fromkeys(
+        [
+            "CacheSecretsAndConfigMaps",
+            "ObjectLevelWorkloadIdentity",
+            "DisableConfigWatchers",
+            "AdditiveCELDependencyCheck",
+            "ExternalArtifact",
+            "DirectSourceFetch",
+            "CancelHealthCheckOnNewRevision",
+            "DisableFailFastBehavior",
+            "GroupChangeLog",
+            "MigrateAPIVersion",
+            "DetectDrift",
+            "CorrectDrift",
+            "AdoptLegacyReleases",
+            "AllowDNSLookups",
+            "OOMWatch",
+            "DisableChartDigestTracking",
+            "UseHelm3Defaults",
+            "DefaultToRetryOnFailure",
+        ],
+        False,
+    ),
+    **dict.fromkeys(("DisableStatusPollerCache", "StrictPostBuildSubstitutions"), True),
+}
+
 
 class BadFlag(TidegateError):
     """A flag is unknown, or its value does not fit."""
