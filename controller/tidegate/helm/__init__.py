@@ -8,7 +8,7 @@ facts.py -> state.py -> plan.py    what is known, how the release stands, what c
 summary.py         how Ready follows; reasons.py in whose words
 chart_template.py  the HelmChart that is made; charts.py a chart's artifact and archive; revisions.py their digests
 values.py          values from Secrets, ConfigMaps and the spec; strvals.py one at a path, as --set does it
-history.py         status.history; digests.py its checksums, as Go has them; inputs.py that of all a release is made from
+history.py         status.history; digests.py its checksums, as Go has them; inputs.py that of all that is released
 names.py           what a release is called and where it is; options.py how it is acted on; tokens.py wishes
 checks.py          what is refused because it is not built yet
 deletion.py        what becomes of a release when its HelmRelease goes

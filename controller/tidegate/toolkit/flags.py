@@ -13,30 +13,14 @@ from tidegate.runtime.errors import TidegateError
 from tidegate_api import codec
 
 # Flux's gates (flux-v2-behaviour.md 1.10): one process has one flag for all of its programs.
+_OFF = """
+    CacheSecretsAndConfigMaps ObjectLevelWorkloadIdentity DisableConfigWatchers AdditiveCELDependencyCheck
+    ExternalArtifact DirectSourceFetch CancelHealthCheckOnNewRevision DisableFailFastBehavior GroupChangeLog
+    MigrateAPIVersion DetectDrift CorrectDrift AdoptLegacyReleases AllowDNSLookups OOMWatch
+    DisableChartDigestTracking UseHelm3Defaults DefaultToRetryOnFailure
+"""
 GATES = {
-    **dict.fromkeys(
-        [
-            "CacheSecretsAndConfigMaps",
-            "ObjectLevelWorkloadIdentity",
-            "DisableConfigWatchers",
-            "AdditiveCELDependencyCheck",
-            "ExternalArtifact",
-            "DirectSourceFetch",
-            "CancelHealthCheckOnNewRevision",
-            "DisableFailFastBehavior",
-            "GroupChangeLog",
-            "MigrateAPIVersion",
-            "DetectDrift",
-            "CorrectDrift",
-            "AdoptLegacyReleases",
-            "AllowDNSLookups",
-            "OOMWatch",
-            "DisableChartDigestTracking",
-            "UseHelm3Defaults",
-            "DefaultToRetryOnFailure",
-        ],
-        False,
-    ),
+    **dict.fromkeys(_OFF.split(), False),
     **dict.fromkeys(("DisableStatusPollerCache", "StrictPostBuildSubstitutions"), True),
 }
 
