@@ -20,8 +20,10 @@ from hack.controlplane.api import Api
 from hack.controlplane.cluster import ControlPlane
 from hack.controlplane.external import ExternalCluster
 from hack.testbed.audit import AuditLog
+from hack.testbed.chart_repository import ChartRepository
 from hack.testbed.controller import Controllers
 from hack.testbed.git_server import GitServer
+from hack.testbed.helm import Helm
 from hack.testbed.registry import Registry
 
 HERE = Path(__file__).parent
@@ -32,11 +34,13 @@ USERS = {
     # As the controllers' pods are known in a cluster: what they may do is what config/rbac gives them.
     f"{ACCOUNTS}source-controller": ("system:serviceaccounts", "system:authenticated"),
     f"{ACCOUNTS}kustomize-controller": ("system:serviceaccounts", "system:authenticated"),
+    f"{ACCOUNTS}helm-controller": ("system:serviceaccounts", "system:authenticated"),
 }
 BUILDS = {
     "control_plane": catalogue.CONTROL_PLANE,
     "registry": ("registry",),
     "helm": ("helm",),
+    "helm_cli": ("helm",),
     "flux": ("flux",),
 }
 """What has to be built before a test that uses a fixture."""
@@ -108,10 +112,23 @@ async def registry(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Re
         yield server
 
 
+@pytest_asyncio.fixture(loop_scope="session")
+async def chart_repository() -> AsyncIterator[ChartRepository]:
+    """A plain HTTP Helm repository of this test's own."""
+    async with ChartRepository() as server:
+        yield server
+
+
 @pytest.fixture(scope="session")
 def helm() -> Path:
     """The helm command, the reference for everything about releases."""
     return builds.path("helm")
+
+
+@pytest.fixture(scope="session")
+def helm_cli(helm: Path, tmp_path_factory: pytest.TempPathFactory) -> Helm:
+    """The helm command where no cluster is needed."""
+    return Helm(helm, tmp_path_factory.mktemp("helm"))
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from e2e.tenant import Tenant
 from hack.testbed import audit
 from hack.testbed.audit import AuditLog, Mark, Window
 
-CONTROLLERS = ("source-controller/", "kustomize-controller/")
+CONTROLLERS = ("source-controller/", "kustomize-controller/", "helm-controller/")
 POLL_SECONDS = 0.1
 
 

@@ -17,6 +17,7 @@ from hack.testbed.git_repo import GitRepo
 from hack.testbed.git_server import GitServer
 
 SOURCE, KUSTOMIZATION = "GitRepository", "Kustomization"
+HELM_REPOSITORY, CHART, RELEASE = "HelmRepository", "HelmChart", "HelmRelease"
 SHARD = "sharding.fluxcd.io/key"
 REQUESTED_AT = "reconcile.fluxcd.io/requestedAt"
 SECONDS = 20.0
@@ -26,13 +27,16 @@ Holds = Callable[[JsonObject], bool]
 
 GROUPS = {
     SOURCE: "apis/source.toolkit.fluxcd.io/v1",
+    HELM_REPOSITORY: "apis/source.toolkit.fluxcd.io/v1",
+    CHART: "apis/source.toolkit.fluxcd.io/v1",
     KUSTOMIZATION: "apis/kustomize.toolkit.fluxcd.io/v1",
+    RELEASE: "apis/helm.toolkit.fluxcd.io/v2",
     "Deployment": "apis/apps/v1",
     "Job": "apis/batch/v1",
     "Role": "apis/rbac.authorization.k8s.io/v1",
     "RoleBinding": "apis/rbac.authorization.k8s.io/v1",
 }
-PLURALS = {SOURCE: "gitrepositories"}
+PLURALS = {SOURCE: "gitrepositories", HELM_REPOSITORY: "helmrepositories"}
 
 
 @dataclass
@@ -58,7 +62,7 @@ class Tenant:
     ) -> None:
         """Deletes appliers, then sources, then the namespace; a stuck deletion fails a test that had passed."""
         try:
-            for owner in (KUSTOMIZATION, SOURCE):
+            for owner in (KUSTOMIZATION, RELEASE, CHART, HELM_REPOSITORY, SOURCE):
                 await self._delete_all(owner, patient=error is None and not self.shard)
         finally:
             await self.api.delete(f"/api/v1/namespaces/{self.namespace}")
