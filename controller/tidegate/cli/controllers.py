@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from types import ModuleType
 
 import tidegate
+from tidegate.helm import main as helm
 from tidegate.kustomize import main as kustomize
 from tidegate.runtime import credentials, logs
 from tidegate.runtime.discovery import Discovery
@@ -16,12 +17,13 @@ from tidegate.toolkit import flags as flag_sets
 from tidegate.toolkit.flags import FlagSet
 from tidegate.toolkit.program import Program, runtime_namespace
 
-_MODULES: dict[str, ModuleType] = {source.NAME: source, kustomize.NAME: kustomize}
+_MODULES: dict[str, ModuleType] = {source.NAME: source, kustomize.NAME: kustomize, helm.NAME: helm}
 
 PROGRAMS = {
     "run": "all controllers in one process (demo, edge clusters, tests)",
     source.NAME: "fetch sources and serve them as artifacts",
     kustomize.NAME: "apply Kustomizations",
+    helm.NAME: "release HelmReleases",
 }
 
 

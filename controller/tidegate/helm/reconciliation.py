@@ -122,7 +122,9 @@ class Reconciliation:
         self.release.status.history = history.recorded(self.release.status.history, new)
 
     def _took(self, started: float) -> None:
-        self.release.status.last_attempted_release_action_duration = Duration(seconds=round(clock.monotonic() - started, 3))
+        self.release.status.last_attempted_release_action_duration = Duration(
+            seconds=round(clock.monotonic() - started, 3)
+        )
 
     def _succeeded(self, verb: ReleaseAction, record: Record) -> None:
         is_install = verb == ReleaseAction.INSTALL

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -114,6 +115,8 @@ def merge_difference(old: Any, new: Any) -> Any:
 def _plain(value: Any) -> Any:
     if isinstance(value, ApiStruct):
         return codec.encode(value)
+    if isinstance(value, timedelta):
+        return codec.format_duration(value)
     if isinstance(value, list):
         return [_plain(item) for item in value] or None
     return value if value != "" else None
