@@ -23,6 +23,7 @@ from hack.testbed.audit import AuditLog
 from hack.testbed.chart_repository import ChartRepository
 from hack.testbed.controller import Controllers
 from hack.testbed.git_server import GitServer
+from hack.testbed.helm import Helm
 from hack.testbed.registry import Registry
 
 HERE = Path(__file__).parent
@@ -39,6 +40,7 @@ BUILDS = {
     "control_plane": catalogue.CONTROL_PLANE,
     "registry": ("registry",),
     "helm": ("helm",),
+    "helm_cli": ("helm",),
     "flux": ("flux",),
 }
 """What has to be built before a test that uses a fixture."""
@@ -121,6 +123,12 @@ async def chart_repository() -> AsyncIterator[ChartRepository]:
 def helm() -> Path:
     """The helm command, the reference for everything about releases."""
     return builds.path("helm")
+
+
+@pytest.fixture(scope="session")
+def helm_cli(helm: Path, tmp_path_factory: pytest.TempPathFactory) -> Helm:
+    """The helm command where no cluster is needed."""
+    return Helm(helm, tmp_path_factory.mktemp("helm"))
 
 
 @pytest.fixture(scope="session")

@@ -5,8 +5,14 @@ import os
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from hack.controlplane.cluster import ControlPlane
-from hack.testbed.registry import Registry
+from hack.testbed import charts
+from hack.testbed.charts import Chart
+from hack.testbed.helm import Helm, HelmFailed
+from hack.testbed.pipeline import Pipeline
+from hack.testbed.registry import LOGIN, Registry
 
 CHART = """\
 apiVersion: v2
@@ -52,14 +58,33 @@ async def test_a_helm_test_ends_as_its_pod_does(own_control_plane: ControlPlane,
     assert codes == {"good": 0, "bad": 1}
 
 
-async def test_a_chart_goes_to_the_registry_and_comes_back(registry: Registry, helm: Path, tmp_path: Path) -> None:
-    await run(helm, "package", a_chart(tmp_path / "app"), "--destination", tmp_path)
-    charts = f"oci://{registry.host}/charts"
-    _, pushed = await run(helm, "push", tmp_path / "app-1.2.3.tgz", charts, "--plain-http")
-    _, shown = await run(helm, "show", "chart", f"{charts}/app", "--version=1.2.3", "--plain-http")
+TOKENS = {
+    "Chart.yaml": "apiVersion: v2\nname: app\nversion: #{build.number}#\n",
+    "values.yaml": "image:\n  tag: '#{image.tag}#'\n",
+}
 
-    assert "Pushed" in pushed
-    assert "version: 1.2.3" in shown
+
+async def test_a_pipeline_fills_a_chart_and_pushes_it_to_the_registry(
+    registry: Registry, helm_cli: Helm, tmp_path: Path
+) -> None:
+    pipeline = Pipeline(helm_cli, registry.charts, tmp_path)
+    released = await pipeline.run(TOKENS, {"build.number": "158.0.0", "image.tag": "a1b2"})
+    shown = await helm_cli("show", "values", f"{registry.charts}/app", "--version=158.0.0", "--plain-http")
+
+    assert released.digest.startswith("sha256:")
+    assert "tag: 'a1b2'" in shown
+
+
+async def test_a_registry_with_a_login_takes_charts_from_nobody_else(helm_cli: Helm, tmp_path: Path) -> None:
+    archive = charts.write(Chart("app", "1.0.0"), tmp_path)
+    login = [f"--username={LOGIN[0]}", f"--password={LOGIN[1]}"]
+    async with Registry(tmp_path / "registry", login=True) as server:
+        with pytest.raises(HelmFailed, match=r"401|unauthorized|basic"):
+            await helm_cli("push", str(archive), server.charts, "--plain-http")
+        await helm_cli("push", str(archive), server.charts, "--plain-http", *login)
+        shown = await helm_cli("show", "chart", f"{server.charts}/app", "--version=1.0.0", "--plain-http", *login)
+
+    assert "name: app" in shown
 
 
 async def test_flux_accepts_the_cluster(own_control_plane: ControlPlane, flux: Path) -> None:

@@ -30,7 +30,7 @@ class ChartRepository:
     """Serves without credentials, or to a user name and password alone."""
 
     def __init__(self, username: str = "", password: str = "") -> None:
-        self._credentials = aiohttp.BasicAuth(username, password).encode() if username else ""
+        self._credentials = aiohttp.encode_basic_auth(username, password) if username else ""
         self._archives: dict[str, bytes] = {}
         self._entries: dict[str, list[dict[str, Any]]] = {}
         self._runner: web.AppRunner | None = None
@@ -59,19 +59,26 @@ class ChartRepository:
 
     def push(self, chart: Chart) -> None:
         """Publish a version; it is in the index from now on."""
-        archive = charts.package(chart)
-        self._archives[chart.file_name] = archive
+        self._archives[chart.file_name] = charts.package(chart)
         entry = {
             "apiVersion": "v2",
             "appVersion": chart.app_version or chart.version,
             "created": "2026-11-01T00:00:00Z",
-            "digest": hashlib.sha256(archive).hexdigest(),
+            "digest": charts.digest(chart),
             "name": chart.name,
             "urls": [chart.file_name],
             "version": chart.version,
         }
         others = [one for one in self._entries.get(chart.name, []) if one["version"] != chart.version]
         self._entries[chart.name] = [entry, *others]
+
+    def serve(self, file: str, content: bytes) -> None:
+        """Any content under a name: an archive that is not what the index says."""
+        self._archives[file] = content
+
+    def count(self, path: str | None = None, status: int | None = None) -> int:
+        """How many requests there were: of one file, answered in one way, or all."""
+        return len([one for one in self.requests if path in {None, one.path} and status in {None, one.status}])
 
     def index(self) -> bytes:
         """index.yaml as it is now."""

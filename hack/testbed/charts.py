@@ -1,10 +1,12 @@
-"""Charts made in code, packed as `helm package` packs them."""
+"""Charts made in code, packed as `helm package` packs them: the same chart has the same bytes every time."""
 
 import gzip
+import hashlib
 import io
 import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 APP_TEMPLATES = {
     "deployment.yaml": """
@@ -123,3 +125,24 @@ def package(chart: Chart) -> bytes:
             entry.size = len(text.encode())
             tar.addfile(entry, io.BytesIO(text.encode()))
     return target.getvalue()
+
+
+def digest(chart: Chart) -> str:
+    """SHA-256 of the archive, in hex."""
+    return hashlib.sha256(package(chart)).hexdigest()
+
+
+def write(chart: Chart, directory: Path) -> Path:
+    """The archive as a file of that directory."""
+    directory.mkdir(parents=True, exist_ok=True)
+    target = directory / chart.file_name
+    target.write_bytes(package(chart))
+    return target
+
+
+def unpack(files: Mapping[str, str], directory: Path) -> Path:
+    """A chart's folder, as it lies in its repository."""
+    for name, text in files.items():
+        (directory / name).parent.mkdir(parents=True, exist_ok=True)
+        (directory / name).write_text(text)
+    return directory

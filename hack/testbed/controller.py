@@ -4,8 +4,8 @@
         controllers.kill()                                                     # SIGKILL
         await controllers.start()                                              # same directory, ports and log
 
-With `layout=SEPARATE`, `tidegate source-controller` and `tidegate kustomize-controller`, which talk only through the
-cluster and the artifact server. One program alone is a `Controller`.
+With `layout=SEPARATE`, `tidegate source-controller`, `kustomize-controller` and `helm-controller`, which talk only
+through the cluster and the artifact server. One program alone is a `Controller`.
 """
 
 import asyncio
@@ -27,8 +27,9 @@ from hack.controlplane import ports
 from hack.controlplane.processes import Process
 
 TOGETHER = ("run",)
-SOURCE, KUSTOMIZE = "source-controller", "kustomize-controller"
-SEPARATE = (SOURCE, KUSTOMIZE)
+SOURCE, KUSTOMIZE, HELM = "source-controller", "kustomize-controller", "helm-controller"
+SEPARATE = (SOURCE, KUSTOMIZE, HELM)
+STORING = ("run", SOURCE)
 NAMESPACE = "flux-system"
 READY_SECONDS = 20.0
 GRACE_SECONDS = 10.0
@@ -70,7 +71,7 @@ class Controller:
         """Where artifacts and repositories are kept; used by the program that serves them."""
         argv = [sys.executable, "-m", "tidegate", program, f"--kubeconfig={kubeconfig}"]
         argv += [f"--health-addr=127.0.0.1:{health}", f"--metrics-addr=127.0.0.1:{metrics}"]
-        if program != KUSTOMIZE:
+        if program in STORING:
             address = f"127.0.0.1:{storage}"
             argv += [f"--storage-path={self.storage}", f"--storage-addr={address}", f"--storage-adv-addr={address}"]
         temporary = directory / "tmp"  # what a killed controller leaves there goes with the directory
@@ -217,6 +218,11 @@ class Controllers:
     def kustomize(self) -> Controller:
         """The one that applies; the same where all are one."""
         return self.programs.get(KUSTOMIZE) or self.programs["run"]
+
+    @property
+    def helm(self) -> Controller:
+        """The one that releases; the same where all are one."""
+        return self.programs.get(HELM) or self.programs["run"]
 
     def check(self) -> None:
         """Raises ProcessDied when one has ended without being told to."""

@@ -16,14 +16,22 @@ from hack.controlplane.certificates import Authority
 from hack.controlplane.processes import Process
 
 READY_SECONDS = 20.0
+LOGIN = ("pipeline", "correct horse")
+"""Who is let in where a login is asked for."""
+# The registry takes bcrypt alone, and Python has none: the hash of LOGIN's password, made once, as cheap as it gets.
+HTPASSWD = "pipeline:$2b$04$abcdefghijklmnopqrstuujydOTSfIH/d5oUHpsygqV5X9xJLQc6e\n"
 
 
 class Registry:
-    """`async with Registry(tmp_path) as registry`; HTTPS when an authority is given that its certificate comes from."""
+    """`async with Registry(tmp_path) as registry`; HTTPS when an authority is given that its certificate comes from.
 
-    def __init__(self, directory: Path, authority: Authority | None = None) -> None:
+    With `login`, only whoever is LOGIN is let in (basic auth).
+    """
+
+    def __init__(self, directory: Path, authority: Authority | None = None, *, login: bool = False) -> None:
         self._directory = directory
         self._authority = authority
+        self._login = login
         self._port = ports.free(1)[0]
         self._process: Process | None = None
 
@@ -57,22 +65,35 @@ class Registry:
         """The URL of the server."""
         return f"{'https' if self._authority else 'http'}://{self.host}"
 
+    @property
+    def charts(self) -> str:
+        """Where charts are pushed to, and a HelmRepository's URL."""
+        return f"oci://{self.host}/charts"
+
     def _config(self) -> dict[str, object]:
         http: dict[str, object] = {"addr": self.host, "secret": "test"}
         if self._authority is not None:
             pair = self._authority.issue_server("registry")
             http["tls"] = {"certificate": str(pair.certificate), "key": str(pair.key)}
         storage = {"filesystem": {"rootdirectory": str(self._directory / "content")}, "delete": {"enabled": True}}
-        return {"version": "0.1", "log": {"level": "warn"}, "storage": storage, "http": http}
+        return {"version": "0.1", "log": {"level": "warn"}, "storage": storage, "http": http, **self._access()}
+
+    def _access(self) -> dict[str, object]:
+        if not self._login:
+            return {}
+        file = self._directory / "htpasswd"
+        file.write_text(HTPASSWD)
+        return {"auth": {"htpasswd": {"realm": "registry", "path": str(file)}}}
 
     async def _until_ready(self, process: Process) -> None:
         deadline = time.monotonic() + READY_SECONDS
+        greeting = {"Authorization": aiohttp.encode_basic_auth(*LOGIN)}
         trusted = ssl.create_default_context(cafile=self._authority.certificate) if self._authority else True
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trusted)) as session:
             while time.monotonic() < deadline:
                 process.require_running()
                 with contextlib.suppress(aiohttp.ClientError):
-                    async with session.get(f"{self.address}/v2/") as response:
+                    async with session.get(f"{self.address}/v2/", headers=greeting) as response:
                         if response.status == 200:
                             return
                 await asyncio.sleep(0.02)
