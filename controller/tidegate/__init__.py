@@ -7,7 +7,6 @@
     source/      source-controller: GitRepository -> artifact
     kustomize/   kustomize-controller: Kustomization -> objects in the cluster
     helm/        helm-controller: HelmRelease -> a Helm release in the cluster
-    helm/        helm-controller: HelmRelease -> a Helm release in the cluster
     cli/         the commands: which controllers run in this process, and what they are given
 
 Imports flow one way: cli -> controllers -> engine -> toolkit -> adapters -> runtime -> tidegate_api. Controllers do not

@@ -78,6 +78,19 @@ def without_schemas(archive: bytes) -> bytes:
     return packed.getvalue()
 
 
+def with_chart_file(archive: bytes, text: bytes) -> bytes:
+    """The chart with another Chart.yaml, and all else, times included, as it was. Raises: as `read`."""
+    packed = io.BytesIO()
+    with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=1) as zipped, tarfile.open(None, "w", zipped) as tar:
+        for file in read(archive):
+            data = text if file.name == CHART_FILE else file.data
+            entry = tarfile.TarInfo(f"chart/{file.name}")
+            entry.size = len(data)
+            entry.pax_headers = {"mtime": _seconds(file.modified)}
+            tar.addfile(entry, io.BytesIO(data))
+    return packed.getvalue()
+
+
 class _Inflated(io.RawIOBase):
     """The tar inside of a chart, within the bounds; short at its end, as tarfile wants it."""
 
@@ -146,3 +159,10 @@ def _subcharts(files: list[ChartFile]) -> dict[str, list[ChartFile]]:
             continue
         found.setdefault(name, []).append(ChartFile(inner or name, file.data, file.modified))
     return found
+
+
+def _seconds(modified: str) -> str:
+    """What `_modified` read: seconds since 1970, with the digits of a fraction."""
+    whole, _, fraction = modified.removesuffix("Z").partition(".")
+    seconds = int(datetime.fromisoformat(f"{whole}+00:00").timestamp())
+    return f"{seconds}.{fraction}" if fraction else str(seconds)

@@ -22,8 +22,10 @@ CHARTS = resource_of(HelmChart)
 _LABELS = "helm.toolkit.fluxcd.io"
 
 
-async def sync(client: Client, attempt: Attempt[HelmRelease], seen: HelmChart | None, *, cross_namespace: bool) -> None:
+async def sync(client: Client, attempt: Attempt[HelmRelease], seen: HelmChart | None, *, cross_namespace: bool) -> int:
     """Make the HelmChart what the spec says; `seen` is the one that is there as far as it is known.
+
+    Returns its generation once it is as wanted, 0 when none is: what is known of an older one does not count.
 
     Raises: Stalled for a forbidden namespace, Failed when the API server refuses it; Unreachable.
     """
@@ -32,23 +34,32 @@ async def sync(client: Client, attempt: Attempt[HelmRelease], seen: HelmChart | 
     old = _recorded(release)
     if old is not None and old != key:
         if await _delete(client, release, old):
-            attempt.event(Severity.TRACE, reasons.CHART_DELETED, f"Deleted HelmChart '{old}'")
+            attempt.event(Severity.TRACE, reasons.CHART_DELETED, f"deleted HelmChart '{old}'")
         release.status.helm_chart = ""
     template = release.spec.chart
     if key is None or template is None:
-        return
+        return 0
     reference = template.spec.source_ref
     what = f"{reference.kind}/{key.namespace}/{reference.name}"
     access.require_same_namespace(cross_namespace, release.metadata.namespace, key.namespace, what)
     wanted = build(release, key, template)
     release.status.helm_chart = str(key)
     if seen is not None and _is_equal(seen, wanted):
-        return
+        return seen.metadata.generation
     try:
-        await client.apply(CHARTS, wanted, MANAGER, force=True)
+        applied = await client.apply(CHARTS, wanted, MANAGER, force=True)
     except errors.ApiError as error:
-        text = f"failed to sync HelmChart '{key}': {error}"
-        raise Failed(reasons.CHART_FAILED, text) from error
+        text = f"failed to run server-side apply: {error}"
+        attempt.event(Severity.TRACE, reasons.CHART_FAILED, text)
+        raise _told(Failed(reasons.CHART_FAILED, text)) from error
+    verb, reason = ("created", reasons.CHART_CREATED) if seen is None else ("configured", reasons.CHART_CONFIGURED)
+    attempt.event(Severity.TRACE, reason, f"{verb} HelmChart/{key} with SourceRef '{what}'")
+    return int(applied["metadata"]["generation"])
+
+
+def _told(ending: Failed) -> Failed:
+    ending.is_told = True
+    return ending
 
 
 def build(release: HelmRelease, key: ObjectKey, template: ChartTemplate) -> JsonObject:

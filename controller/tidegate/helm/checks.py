@@ -2,7 +2,6 @@
 
 from tidegate.helm import reasons
 from tidegate.toolkit.outcomes import Stalled
-from tidegate_api.helm.v2.charts import ChartRefKind
 from tidegate_api.helm.v2.helm_release import HelmRelease
 
 _OFF = ("", "disabled")
@@ -17,7 +16,6 @@ def require_supported(release: HelmRelease) -> None:
 
 def _of_release(release: HelmRelease) -> dict[str, bool]:
     spec = release.spec
-    kind = spec.chart_ref.kind if spec.chart_ref is not None else ChartRefKind.HELM_CHART
     return {
         "spec.kubeConfig": spec.kube_config is not None,
         "spec.postRenderers": bool(spec.post_renderers),
@@ -25,16 +23,17 @@ def _of_release(release: HelmRelease) -> dict[str, bool]:
         "spec.dependsOn[].readyExpr": any(one.ready_expr for one in spec.depends_on),
         "spec.test.enable": spec.test is not None and spec.test.enable,
         "spec.driftDetection.mode": spec.drift_detection is not None and spec.drift_detection.mode not in _OFF,
+        "spec.chart.spec.verify": spec.chart is not None and spec.chart.spec.verify is not None,
         "spec.waitStrategy legacy": spec.wait_strategy is not None and spec.wait_strategy.name == "legacy",
-        f"spec.chartRef.kind {kind}": kind != ChartRefKind.HELM_CHART,
     }
 
 
 def _of_actions(release: HelmRelease) -> dict[str, bool]:
-    install, upgrade = release.spec.install, release.spec.upgrade
+    install, upgrade, rollback = release.spec.install, release.spec.upgrade, release.spec.rollback
     return {
         "spec.install.serverSideApply": install is not None and install.server_side_apply is False,
         "spec.upgrade.serverSideApply disabled": upgrade is not None and upgrade.server_side_apply == "disabled",
+        "spec.rollback.serverSideApply disabled": rollback is not None and rollback.server_side_apply == "disabled",
         "spec.upgrade.preserveValues": upgrade is not None and upgrade.preserve_values,
         "spec.upgrade.force": upgrade is not None and upgrade.force,
     }

@@ -1,7 +1,7 @@
 """What becomes of a release when its HelmRelease is deleted (flux-v2-behaviour.md 6.4, step 2)."""
 
-from tidegate.helm import chart_template, options, reasons
-from tidegate.helm.parts import Parts, owner_of
+from tidegate.helm import chart_template, history, options, reasons, reports
+from tidegate.helm.parts import Parts
 from tidegate.helm.release.model import ActionFailed, ReleaseKey
 from tidegate.helm.release.record import Record
 from tidegate.runtime.controller import Turn
@@ -21,40 +21,52 @@ async def finalize(parts: Parts, release: HelmRelease, turn: Turn) -> None:
     """Uninstall, take the HelmChart away, and let the HelmRelease go. Raises: DeletionError, ApiError, Unreachable."""
     if not release.spec.suspend:
         if release.status.storage_namespace and release.status.history:
-            await _uninstall(parts, release, turn)
+            await _uninstall_unless_orphaned(parts, release, turn)
         await chart_template.remove(parts.client, release)
     await remove_finalizer(parts.tools.status, release)
 
 
-async def ignore(_record: Record) -> None:
+async def uninstall(parts: Parts, release: HelmRelease, turn: Turn) -> str:
+    """Uninstall what the newest revision in status.history stands for, and say so in an event. Says what came of it.
+
+    Raises: DeletionError, whose event is out, too; ApiError, Unreachable.
+    """
+    newest = release.status.history[0]
+    key = ReleaseKey(newest.name, newest.namespace, release.status.storage_namespace)
+    session = parts.session(release, key, turn, options.for_uninstall(release))
+    what = f"release {history.full_name(newest)}"
+    chart = history.chart_of(newest)
+    try:
+        record = await session.uninstall(_ignore)
+    except ActionFailed as error:
+        text = f"Helm uninstall failed for {what} with chart {chart}: {error}"
+        _event(parts, release, Severity.ERROR, reasons.UNINSTALL_FAILED, text)
+        raise DeletionError(text) from error
+    if record is None:
+        return f"{what.capitalize()} was not found, assuming it is uninstalled"
+    text = f"Helm uninstall succeeded for {what} with chart {chart}"
+    _event(parts, release, Severity.INFO, reasons.UNINSTALL_SUCCEEDED, text)
+    return text
+
+
+async def _uninstall_unless_orphaned(parts: Parts, release: HelmRelease, turn: Turn) -> None:
+    missing = await _missing_account(parts, release)
+    if missing is None:
+        await uninstall(parts, release, turn)
+        return
+    # Nobody is left who may delete anything: say so, and do not hang for ever (F12).
+    text = f"unable to uninstall: service account '{missing}' not found"
+    _event(parts, release, Severity.ERROR, reasons.UNINSTALL_FAILED, text)
+
+
+async def _ignore(_record: Record) -> None:
     """Nothing is to be noted of a release that goes with its status."""
 
 
-async def _uninstall(parts: Parts, release: HelmRelease, turn: Turn) -> None:
-    newest = release.status.history[0]
-    missing = await _missing_account(parts, release)
-    if missing is not None:
-        # Nobody is left who may delete them: say so, and do not hang for ever (F12).
-        text = f"unable to uninstall: service account '{missing}' not found"
-        parts.tools.recorder.event(release, Severity.ERROR, reasons.UNINSTALL_FAILED, text)
-        return
-    key = ReleaseKey(newest.name, newest.namespace, release.status.storage_namespace)
-    acting = parts.acting_client(release)
-    session = parts.releases.session(key, owner_of(release.key), acting, turn, options.for_uninstall(release))
-    what = f"release {newest.namespace}/{newest.name}.v{newest.version}"
-    chart = f"{newest.chart_name}@{newest.chart_version}"
-    try:
-        record = await session.uninstall(ignore)
-    except ActionFailed as error:
-        text = f"Helm uninstall failed for {what} with chart {chart}: {error}"
-        parts.tools.recorder.event(release, Severity.ERROR, reasons.UNINSTALL_FAILED, text)
-        raise DeletionError(text) from error
-    text = (
-        f"Helm uninstall succeeded for {what} with chart {chart}"
-        if record is not None
-        else f"{what[0].upper()}{what[1:]} was not found, assuming it is uninstalled"
-    )
-    parts.tools.recorder.event(release, Severity.INFO, reasons.UNINSTALL_SUCCEEDED, text)
+def _event(parts: Parts, release: HelmRelease, severity: Severity, reason: str, text: str) -> None:
+    about = reports.event_facts(release.status.history[0])
+    metadata = {f"{HelmRelease.GROUP}/{name}": value for name, value in about.items() if value}
+    parts.tools.recorder.event(release, severity, reason, text, metadata)
 
 
 async def _missing_account(parts: Parts, release: HelmRelease) -> str | None:

@@ -2,8 +2,6 @@
 
 from datetime import datetime
 
-import msgspec
-
 from tidegate.helm import digests
 from tidegate.helm.release import record as records
 from tidegate.helm.release.record import Record
@@ -44,10 +42,34 @@ def is_as_left(known: Snapshot, record: Record) -> bool:
     return known.api_version != API_VERSION or known.digest == digests.of_record(record, known.oci_digest)
 
 
-def recorded(history: list[Snapshot], new: Snapshot) -> list[Snapshot]:
-    """`history` with `new` in the place of the same revision; what was deployed before is superseded by it."""
-    others = [_superseded(one) if new.status == DEPLOYED else one for one in history if one.version != new.version]
-    return sorted([new, *others], key=lambda one: -one.version)
+def recorded(history: list[Snapshot], record: Record, action: str, oci_digest: str) -> list[Snapshot]:
+    """`history` with a revision as it was just stored: on top when it is new, else in its place with what it was of.
+
+    An older one that the history does not have is nobody's concern any more.
+    """
+    known = next((one for one in history if one.version == record.version), None)
+    if known is not None:
+        kept = snapshot(record, action if known is history[0] else known.action, known.oci_digest)
+        kept.test_hooks = known.test_hooks
+        return [kept if one is known else one for one in history]
+    if history and record.version < history[0].version:
+        return history
+    return [snapshot(record, action, oci_digest), *history]
+
+
+def full_name(one: Snapshot) -> str:
+    """A revision as messages name it."""
+    return f"{one.namespace}/{one.name}.v{one.version}"
+
+
+def chart_of(one: Snapshot) -> str:
+    """Its chart as messages name it."""
+    return f"{one.chart_name}@{one.chart_version}"
+
+
+def previous(history: list[Snapshot]) -> Snapshot | None:
+    """The last good revision before the newest."""
+    return next((one for one in history[1:] if one.status in (DEPLOYED, SUPERSEDED)), None)
 
 
 def truncated(history: list[Snapshot]) -> list[Snapshot]:
@@ -56,10 +78,6 @@ def truncated(history: list[Snapshot]) -> list[Snapshot]:
         if one.status in (DEPLOYED, SUPERSEDED):
             return history[: place + 1]
     return history[:KEPT]
-
-
-def _superseded(one: Snapshot) -> Snapshot:
-    return msgspec.structs.replace(one, status=SUPERSEDED) if one.status == DEPLOYED else one
 
 
 def _time(text: str) -> datetime:

@@ -21,6 +21,7 @@ from tidegate.runtime.manager import Unit
 from tidegate.runtime.resources import CONFIG_MAPS, SECRETS, resource_of
 from tidegate.runtime.transport import Transport
 from tidegate.runtime.watch import Selection
+from tidegate.toolkit import flags as flag_sets
 from tidegate.toolkit import sources
 from tidegate.toolkit.artifacts import Artifacts
 from tidegate.toolkit.attempt import Tools
@@ -45,6 +46,7 @@ def define_flags(flags: FlagSet) -> None:
 async def build(program: Program, stack: AsyncExitStack) -> Unit:
     """The unit of helm-controller; what it opens is closed with `stack`."""
     flags = program.flags
+    gates = flag_sets.parse_gates(flags.feature_gates, flag_sets.GATES)
     client = program.client()
     resource = resource_of(HelmRelease)
     namespace = program.watched_namespace()
@@ -79,6 +81,7 @@ async def build(program: Program, stack: AsyncExitStack) -> Unit:
             requeue_dependency=flags.requeue_dependency,
             cross_namespace=not flags.no_cross_namespace_refs,
             default_service_account=flags.default_service_account,
+            external_artifacts=gates["ExternalArtifact"],
         ),
     )
     controller = Controller(

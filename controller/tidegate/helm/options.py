@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from tidegate.helm.release.model import Options
-from tidegate_api.helm.v2.actions import CRDsPolicy, Install, Uninstall, Upgrade
+from tidegate_api.helm.v2.actions import CRDsPolicy, Install, Rollback, Uninstall, Upgrade
 from tidegate_api.helm.v2.helm_release import HelmRelease
 from tidegate_api.meta.kustomize import CommonMetadata
 
@@ -24,6 +24,24 @@ def for_upgrade(release: HelmRelease) -> Options:
     """Of an upgrade, and of one that is resumed."""
     upgrade = release.spec.upgrade or Upgrade()
     return _options(release, upgrade, cleanup_on_fail=upgrade.cleanup_on_fail)
+
+
+def for_rollback(release: HelmRelease) -> Options:
+    """Of a rollback, and of one that is resumed."""
+    rollback = release.spec.rollback or Rollback()
+    return Options(
+        uid=release.metadata.uid,
+        generation=release.metadata.generation,
+        timeout=rollback.timeout or release.spec.timeout or TIMEOUT,
+        wait=not rollback.disable_wait,
+        wait_for_jobs=not rollback.disable_wait_for_jobs,
+        hooks_disabled=rollback.disable_hooks,
+        force=rollback.force,
+        cleanup_on_fail=rollback.cleanup_on_fail,
+        max_history=_max_history(release),
+        labels=(release.spec.common_metadata or CommonMetadata()).labels,
+        annotations=(release.spec.common_metadata or CommonMetadata()).annotations,
+    )
 
 
 def for_uninstall(release: HelmRelease) -> Options:
@@ -52,9 +70,14 @@ def _options(release: HelmRelease, part: Install | Upgrade, **more: Any) -> Opti
         hooks_disabled=part.disable_hooks,
         crds=part.crds or CRDsPolicy.CREATE,
         take_ownership=not part.disable_take_ownership,
-        max_history=spec.max_history if spec.max_history is not None else MAX_HISTORY,
+        max_history=_max_history(release),
         labels=common.labels,
         annotations=common.annotations,
         disable_schema_validation=part.disable_schema_validation,
         **more,
     )
+
+
+def _max_history(release: HelmRelease) -> int:
+    most = release.spec.max_history
+    return most if most is not None else MAX_HISTORY

@@ -5,9 +5,11 @@ from datetime import timedelta
 
 from tidegate.engine import ownership
 from tidegate.engine.ownership import Owner
-from tidegate.helm.release.engine import Releases
+from tidegate.helm.release.engine import Releases, Session
+from tidegate.helm.release.model import Options, ReleaseKey
 from tidegate.runtime.cache import Cache
 from tidegate.runtime.client import Client
+from tidegate.runtime.controller import Turn
 from tidegate.toolkit import access
 from tidegate.toolkit.artifacts import Artifacts
 from tidegate.toolkit.attempt import Tools
@@ -25,6 +27,7 @@ class Settings:
     requeue_dependency: timedelta
     cross_namespace: bool
     default_service_account: str
+    external_artifacts: bool
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,10 @@ class Parts:
         """The client under the identity that its writes are made with."""
         user = access.service_account_user(release.metadata.namespace, self.account_of(release))
         return self.client.acting_as(user)
+
+    def session(self, release: HelmRelease, key: ReleaseKey, turn: Turn, options: Options) -> Session:
+        """Work on the Helm release `key`, under the identity of the HelmRelease."""
+        return self.releases.session(key, owner_of(release.key), self.acting_client(release), turn, options)
 
 
 def owner_of(key: ObjectKey) -> Owner:

@@ -7,7 +7,12 @@ from enum import StrEnum
 from tidegate.helm import reasons
 from tidegate.helm.state import State
 from tidegate.toolkit.outcomes import Stalled
-from tidegate_api.helm.v2.actions import Remediation, StrategyName
+from tidegate_api.helm.v2.actions import (
+    Remediation,
+    RemediationStrategy,
+    StrategyName,
+    UpgradeRemediation,
+)
 from tidegate_api.helm.v2.helm_release import HelmRelease, ReleaseAction
 
 RETRY_INTERVAL = timedelta(minutes=5)
@@ -19,22 +24,40 @@ class Action(StrEnum):
     INSTALL = "install"
     UPGRADE = "upgrade"
     RESUME = "resume"
+    NOTE = "note"
+    """What an action of our own came to is put on record, which it did not live to do."""
     UNLOCK = "unlock"
+    ROLLBACK = "rollback"
+    """Remediation: the last good revision is brought back before the next try."""
     UNINSTALL = "uninstall"
-    """Remediation: a failed install is taken away before the next try."""
+    """Remediation: what a failed action left is taken away before the next try."""
+    LEAVE = "leave"
+    """An uninstall that was interrupted is finished."""
+
+    @property
+    def kind(self) -> str:
+        """Of one kind only one thing is done in one attempt."""
+        return "release" if self in (Action.INSTALL, Action.UPGRADE, Action.RESUME) else self
 
 
-_ALWAYS = {State.BEGUN: Action.RESUME, State.LOCKED: Action.UNLOCK, State.UNMANAGED: Action.UPGRADE}
+_ALWAYS = {
+    State.UNMANAGED: Action.UPGRADE,
+    State.BEGUN: Action.RESUME,
+    State.ENDED: Action.NOTE,
+    State.LOCKED: Action.UNLOCK,
+    State.LEAVING: Action.LEAVE,
+}
 
 
 @dataclass(frozen=True)
 class Retries:
-    """What follows a failed action of one kind."""
+    """What follows a failed action of one kind; `interval` is that of RetryOnFailure, None where it is remediated."""
 
     action: ReleaseAction
     failures: int
     allowed: int
     remediates_last: bool
+    strategy: RemediationStrategy
     interval: timedelta | None
 
     @property
@@ -43,23 +66,28 @@ class Retries:
         return 0 <= self.allowed < self.failures
 
 
+def active_retries(release: HelmRelease) -> Retries | None:
+    """The retries of the action that was last attempted; None when there was none."""
+    last = release.status.last_attempted_release_action
+    return retries_of(release, ReleaseAction(last)) if last else None
+
+
 def retries_of(release: HelmRelease, action: ReleaseAction) -> Retries:
     """The retries of an action, as its spec says and its failures so far have it."""
     spec, status = release.spec, release.status
     is_install = action == ReleaseAction.INSTALL
     part = spec.install if is_install else spec.upgrade
     remediation = (part.remediation if part is not None else None) or Remediation()
-    strategy = part.strategy if part is not None else None
-    interval = None
-    if strategy is not None and strategy.name == StrategyName.RETRY_ON_FAILURE:
-        interval = strategy.retry_interval or RETRY_INTERVAL
+    chosen = part.strategy if part is not None else None
+    is_retried = chosen is not None and chosen.name == StrategyName.RETRY_ON_FAILURE
     last = remediation.remediate_last_failure
     return Retries(
         action=action,
         failures=status.install_failures if is_install else status.upgrade_failures,
         allowed=remediation.retries,
         remediates_last=last if last is not None else (not is_install and remediation.retries > 0),
-        interval=interval,
+        strategy=_strategy(remediation, is_install=is_install),
+        interval=(chosen.retry_interval or RETRY_INTERVAL) if chosen is not None and is_retried else None,
     )
 
 
@@ -69,36 +97,44 @@ def next_action(release: HelmRelease, state: State, *, is_forced: bool) -> Actio
         case State.IN_SYNC:
             return Action.UPGRADE if is_forced else None
         case State.ABSENT:
-            _require_retries(release, ReleaseAction.INSTALL, is_forced=is_forced)
-            return Action.INSTALL
+            return _unless_spent(release, Action.INSTALL, ReleaseAction.INSTALL, is_forced=is_forced)
         case State.OUT_OF_SYNC:
-            _require_retries(release, ReleaseAction.UPGRADE, is_forced=is_forced)
-            return Action.UPGRADE
+            return _unless_spent(release, Action.UPGRADE, ReleaseAction.UPGRADE, is_forced=is_forced)
         case State.FAILED:
             return _after_failure(release, is_forced=is_forced)
-        case State.BEGUN | State.LOCKED | State.UNMANAGED:
+        case State.UNMANAGED | State.BEGUN | State.ENDED | State.LOCKED | State.LEAVING:
             return _ALWAYS[state]
-
-
-def _require_retries(release: HelmRelease, action: ReleaseAction, *, is_forced: bool) -> None:
-    retries = retries_of(release, action)
-    if retries.interval is None and retries.are_spent and not is_forced:
-        raise exhausted(retries)
-
-
-def _after_failure(release: HelmRelease, *, is_forced: bool) -> Action:
-    last = release.status.last_attempted_release_action
-    if not last or is_forced:
-        return Action.UPGRADE
-    retries = retries_of(release, ReleaseAction(last))
-    if retries.interval is not None or retries.failures <= 0:
-        return Action.UPGRADE
-    if retries.are_spent and not (retries.remediates_last and retries.action == ReleaseAction.INSTALL):
-        raise exhausted(retries)
-    return Action.UNINSTALL if retries.action == ReleaseAction.INSTALL else Action.UPGRADE
+        case State.UNKNOWN:
+            raise AssertionError("what is not known is not acted upon")
 
 
 def exhausted(retries: Retries) -> Stalled:
-    """The ending of a release of which no try is left: to be raised."""
+    """The ending of a release of which no try is left, to be raised; Ready goes on to say what went wrong."""
     text = f"Failed to {retries.action} after {retries.failures} attempt(s)"
-    return Stalled(reasons.RETRIES_EXCEEDED, text, sums_up=True)
+    ending = Stalled(reasons.RETRIES_EXCEEDED, text, sums_up=True)
+    ending.is_told = True
+    return ending
+
+
+def _strategy(remediation: Remediation, *, is_install: bool) -> RemediationStrategy:
+    """There is nothing to roll a failed install back to."""
+    if is_install:
+        return RemediationStrategy.UNINSTALL
+    named = remediation.strategy if isinstance(remediation, UpgradeRemediation) else ""
+    return RemediationStrategy(named or RemediationStrategy.ROLLBACK)
+
+
+def _unless_spent(release: HelmRelease, action: Action, verb: ReleaseAction, *, is_forced: bool) -> Action:
+    retries = retries_of(release, verb)
+    if retries.are_spent and retries.interval is None and not is_forced:
+        raise exhausted(retries)
+    return action
+
+
+def _after_failure(release: HelmRelease, *, is_forced: bool) -> Action:
+    retries = active_retries(release)
+    if retries is None or retries.interval is not None or retries.failures <= 0 or is_forced:
+        return Action.UPGRADE
+    if retries.are_spent and not retries.remediates_last:
+        raise exhausted(retries)
+    return Action.UNINSTALL if retries.strategy == RemediationStrategy.UNINSTALL else Action.ROLLBACK

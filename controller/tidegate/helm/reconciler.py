@@ -16,13 +16,15 @@ from tidegate.helm import (
     names,
     options,
     reasons,
+    reports,
     summary,
     tokens,
     values,
 )
+from tidegate.helm.deletion import DeletionError
 from tidegate.helm.parts import Parts, owner_of
-from tidegate.helm.reconciliation import AT_ONCE, Reconciliation
-from tidegate.helm.release.model import ActionFailed, Desired, ReleaseKey
+from tidegate.helm.reconciliation import Reconciliation
+from tidegate.helm.release.model import Desired
 from tidegate.helm.values import ValuesError
 from tidegate.runtime import errors, metrics
 from tidegate.runtime.controller import Result, Turn
@@ -30,7 +32,7 @@ from tidegate.toolkit import dependencies, jitter
 from tidegate.toolkit.attempt import Attempt
 from tidegate.toolkit.finalizers import add_finalizer
 from tidegate.toolkit.outcomes import Again, Failed, Policy, Waiting
-from tidegate_api.codec import JsonObject, format_duration
+from tidegate_api.codec import JsonObject
 from tidegate_api.helm.v2.helm_release import HelmRelease
 from tidegate_api.meta.artifact import Artifact
 from tidegate_api.meta.objects import ObjectKey
@@ -73,12 +75,14 @@ class HelmReleaseReconciler:
         attempt.progress("Fulfilling prerequisites")
         made = names.chart_key(release)
         seen = parts.charts.find(made) if made is not None else None
-        await chart_template.sync(parts.client, attempt, seen, cross_namespace=parts.settings.cross_namespace)
+        generation = await chart_template.sync(
+            parts.client, attempt, seen, cross_namespace=parts.settings.cross_namespace
+        )
         self._require_dependencies(release)
-        artifact = charts.require_artifact(parts, release)
+        artifact = charts.require_artifact(parts, release, generation)
         wanted = await self._load_values(release)
         digest = inputs.digest(release, artifact, wanted)
-        if self._is_settled(release, digest):
+        if await self._is_settled(attempt, digest):
             tokens.handle(release)
             return digest
         self.settled.pop(release.key, None)
@@ -89,9 +93,9 @@ class HelmReleaseReconciler:
         self, attempt: Attempt[HelmRelease], artifact: Artifact, wanted: JsonObject, digest: str
     ) -> None:
         release = attempt.obj
-        chart = await charts.load(self.parts, artifact, attempt.turn)
+        chart = await charts.load(self.parts, release, artifact, attempt.turn)
         await self._leave_old(attempt, chart.name)
-        desired = Desired(chart.archive, chart.name, chart.version, wanted, digest)
+        desired = Desired(chart.archive, chart.name, chart.version, wanted, digest, chart.oci_digest, chart.app_version)
         is_forced = tokens.is_forced(release)
         _note_attempt(release, desired)
         try:
@@ -100,46 +104,42 @@ class HelmReleaseReconciler:
             # Somebody else wrote the release meanwhile: look again at what it is now.
             raise Again(f"the release changed meanwhile: {error}") from error
 
-    def _is_settled(self, release: HelmRelease, digest: str) -> bool:
+    async def _is_settled(self, attempt: Attempt[HelmRelease], digest: str) -> bool:
         """It is Ready, the inputs are those that we released, and nobody has touched the release since."""
-        members = self.parts.releases.members
-        return (
-            self.settled.get(release.key) == digest
-            and dependencies.is_ready(release)
-            and not tokens.is_forced(release)
-            and members.in_order(owner_of(release.key))
+        release = attempt.obj
+        if self.settled.get(release.key) != digest or not dependencies.is_ready(release) or tokens.is_forced(release):
+            return False
+        session = self.parts.session(release, names.release_key(release), attempt.turn, options.for_upgrade(release))
+        stored, known = await session.history(), release.status.history
+        return bool(stored and known and stored[0].journal) and (stored[0].version, stored[0].status) == (
+            *(known[0].version, known[0].status),
         )
 
     async def _leave_old(self, attempt: Attempt[HelmRelease], chart_name: str) -> None:
-        """Uninstall the release that this one was before its name, its place or its chart changed."""
-        release = attempt.obj
-        old = names.moved_from(release, chart_name)
-        if old is None:
-            return
-        await self._uninstall_old(attempt, old)
-        status = release.status
-        status.history, status.storage_namespace, status.inventory = [], "", None
-        status.failures = status.install_failures = status.upgrade_failures = 0
-        raise Again(f"release moved from {old.namespace}/{old.name}", AT_ONCE)
+        """Uninstall the release that this one was before its name, its place or its chart changed.
 
-    async def _uninstall_old(self, attempt: Attempt[HelmRelease], old: ReleaseKey) -> None:
-        release, parts = attempt.obj, self.parts
-        acting = parts.acting_client(release)
-        session = parts.releases.session(
-            old, owner_of(release.key), acting, attempt.turn, options.for_uninstall(release)
-        )
+        Raises: Again once it is gone, Failed while it is not.
+        """
+        release = attempt.obj
+        if names.moved_from(release, chart_name) is None:
+            return
+        status = release.status
         try:
-            await session.uninstall(deletion.ignore)
-        except ActionFailed as error:
-            text = f"Helm uninstall failed for release {old.namespace}/{old.name}: {error}"
-            raise Failed(reasons.UNINSTALL_FAILED, text) from error
+            text = await deletion.uninstall(self.parts, release, attempt.turn)
+        except DeletionError as error:
+            ending = Failed(reasons.UNINSTALL_FAILED, str(error))
+            ending.is_told = True
+            raise ending from error
+        attempt.conditions.mark_false(reasons.RELEASED, reasons.UNINSTALL_SUCCEEDED, text)
+        status.history, status.storage_namespace, status.inventory = [], "", None
+        reports.clear_failures(status)
+        raise Again(text)
 
     def _require_dependencies(self, release: HelmRelease) -> None:
         obstacle = dependencies.find_obstacle(release, self.parts.cache.find, lambda _dependency, _key: None)
         if obstacle is not None:
             after = self.parts.settings.requeue_dependency
-            text = f"dependencies do not meet ready condition ({obstacle}): retrying in {format_duration(after)}"
-            raise Waiting(reasons.DEPENDENCY_NOT_READY, obstacle, after, notify=text)
+            raise Waiting(reasons.DEPENDENCY_NOT_READY, obstacle, after, notify=obstacle)
 
     async def _load_values(self, release: HelmRelease) -> JsonObject:
         try:
@@ -163,9 +163,11 @@ def _note_attempt(release: HelmRelease, desired: Desired) -> None:
         or status.last_attempted_config_digest != config
     )
     if is_other or tokens.is_reset(release):
-        status.failures = status.install_failures = status.upgrade_failures = 0
+        reports.clear_failures(status)
     status.last_attempted_generation = generation
     status.last_attempted_revision = desired.chart_version
+    status.last_attempted_revision_digest = desired.oci_digest
+    status.storage_namespace = names.release_key(release).storage_namespace
     status.last_attempted_config_digest = config
     status.last_attempted_values_checksum = ""
     status.last_release_revision = 0

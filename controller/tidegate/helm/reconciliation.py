@@ -1,30 +1,31 @@
-"""Brings a release to where it is wanted: observe, decide, act; nothing twice in one attempt (style: §13)."""
+"""Brings a release to where it is wanted: observe, decide, act; nothing twice in one attempt."""
 
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from tidegate.engine import inventory as inventories
-from tidegate.helm import digests, history, names, options, plan, reasons, state
-from tidegate.helm.parts import Parts, owner_of
+from tidegate.helm import facts, history, names, options, plan, reasons, state
+from tidegate.helm.parts import Parts
 from tidegate.helm.plan import Action
-from tidegate.helm.release import manifests
 from tidegate.helm.release.engine import Session
 from tidegate.helm.release.model import ActionFailed, Desired, Options, Stored
-from tidegate.helm.release.record import InvalidRecord, Record, Status
+from tidegate.helm.release.record import Record, Status
+from tidegate.helm.reports import Reports
+from tidegate.helm.state import State
 from tidegate.runtime import clock, logs
+from tidegate.toolkit import conditions, jitter
 from tidegate.toolkit.attempt import Attempt
-from tidegate.toolkit.events import Severity
-from tidegate.toolkit.outcomes import Again, Failed
+from tidegate.toolkit.outcomes import Again, Ending, Failed, Stalled
 from tidegate_api.codec import Duration, format_duration
-from tidegate_api.helm.v2.helm_release import HelmRelease, ReleaseAction
+from tidegate_api.helm.v2.helm_release import HelmRelease, ReleaseAction, Snapshot
 from tidegate_api.meta.inventory import ResourceInventory, ResourceRef
 
 log = logs.get_logger(__name__)
 
-_LOG_LINES = 10
-AT_ONCE = timedelta(milliseconds=1)
-"""The next attempt is due; the queue takes what is due later as a wish to come back."""
-_VERBS = {Action.INSTALL: ReleaseAction.INSTALL, Action.UPGRADE: ReleaseAction.UPGRADE}
+_VERBS = {
+    Status.PENDING_INSTALL: ReleaseAction.INSTALL,
+    Status.PENDING_UPGRADE: ReleaseAction.UPGRADE,
+}
 
 
 @dataclass
@@ -35,13 +36,12 @@ class Reconciliation:
     attempt: Attempt[HelmRelease]
     desired: Desired
     is_forced: bool
-    done: set[Action] = field(default_factory=set)
+    done: set[str] = field(default_factory=set)
     stored: Stored | None = None
 
-    @property
-    def release(self) -> HelmRelease:
-        """The HelmRelease, whose status is this attempt's to change."""
-        return self.attempt.obj
+    def __post_init__(self) -> None:
+        self.release = self.attempt.obj
+        self.reports = Reports(self.attempt, self.desired)
 
     async def run(self) -> None:
         """Raises: Failed, Again, Stalled; Superseded; ApiError and Unreachable of the API server."""
@@ -51,199 +51,211 @@ class Reconciliation:
             if action is None:
                 self._settle()
                 return
-            if action in self.done:
-                raise Again(f"'{action}' ran already in this attempt")
-            self.done.add(action)
+            if action.kind in self.done:
+                self._stop()
+                return
             log.info("release is to change", state=observed.state, reason=observed.reason, action=action)
+            self.done.add(action.kind)
             await self._act(action)
             self.is_forced = False
 
     async def _observe(self) -> state.Observed:
-        try:
-            self.stored = await self._session(options.for_uninstall(self.release)).newest()
-        except InvalidRecord as error:
-            raise Failed(reasons.STATE_ERROR, f"release cannot be read from storage: {error}") from error
-        return state.classify(self.release, self.stored, self.desired)
+        self.stored = await self._session(options.for_uninstall(self.release)).newest()
+        observed = state.classify(facts.gather(self.release, self.stored, self.desired))
+        if observed.state == State.UNKNOWN:
+            raise Failed(reasons.STATE_ERROR, f"Could not determine release state: {observed.reason}")
+        return observed
 
     async def _act(self, action: Action) -> None:
         match action:
-            case Action.INSTALL | Action.UPGRADE:
-                await self._release(action, _VERBS[action])
+            case Action.INSTALL:
+                self.release.status.history = []
+                await self._release(action, ReleaseAction.INSTALL)
+            case Action.UPGRADE:
+                if not self._is_as_left():
+                    self.release.status.history = []
+                await self._release(action, ReleaseAction.UPGRADE)
             case Action.RESUME:
-                is_install = self._newest().record.status == Status.PENDING_INSTALL
-                await self._release(action, ReleaseAction.INSTALL if is_install else ReleaseAction.UPGRADE)
+                await self._resume()
+            case Action.NOTE:
+                await self._note()
             case Action.UNLOCK:
                 await self._unlock()
+            case Action.ROLLBACK:
+                await self._roll_back()
             case Action.UNINSTALL:
-                await self._uninstall()
+                await self._remediate(action, self.release.status.history[0])
+            case Action.LEAVE:
+                await self._session(options.for_uninstall(self.release)).uninstall(self._record)
 
     async def _release(self, action: Action, verb: ReleaseAction) -> None:
-        """Install or upgrade, or finish what was begun of either."""
-        choose = options.for_install if verb == ReleaseAction.INSTALL else options.for_upgrade
-        chosen = choose(self.release)
-        await self._begin(action, verb, chosen)
-        session = self._session(chosen)
+        """Install or upgrade, or finish what was begun of either. Raises: as it ended, unless a revision is stored."""
+        status, chosen = self.release.status, self._options(verb)
+        status.last_attempted_release_action = verb
+        self.attempt.conditions.remove(reasons.TEST_SUCCESS, reasons.REMEDIATED)
+        self.reports.began(verb, chosen.timeout, is_release=True)
+        # What is tried is on record before anything is done about it: a crash must not make it look like news.
+        await self.attempt.write()
         started = clock.monotonic()
         try:
-            record = await self._deploy(session, action)
+            await self._deploy(action, self._session(chosen))
         except ActionFailed as error:
-            self._took(started)
-            raise self._failed(verb, error) from error
-        self._took(started)
-        self._succeeded(verb, record)
+            text = self.reports.failed(verb, error)
+            if error.record is None:
+                raise self._nothing_stored(plan.retries_of(self.release, verb), text) from error
+        else:
+            self.reports.released(verb)
+        finally:
+            lasted = Duration(seconds=round(clock.monotonic() - started, 3))
+            status.last_attempted_release_action_duration = lasted
 
-    async def _deploy(self, session: Session, action: Action) -> Record:
+    async def _deploy(self, action: Action, session: Session) -> Record:
         if action == Action.INSTALL:
             return await session.install(self.desired, self._record)
         if action == Action.UPGRADE:
-            return await session.upgrade(self.desired, self._newest().record, self._record)
-        return await session.resume(self._newest(), self._record)
+            return await session.upgrade(self.desired, self._newest.record, self._record)
+        return await session.resume(self._newest, self._record)
 
-    async def _begin(self, action: Action, verb: ReleaseAction, chosen: Options) -> None:
-        """What is tried is on record before anything is done about it."""
-        status = self.release.status
-        if action == Action.INSTALL or (action == Action.UPGRADE and not self._is_known()):
-            status.history = []
-        status.last_attempted_release_action = verb
-        status.storage_namespace = names.release_key(self.release).storage_namespace
-        self.attempt.conditions.remove(reasons.TEST_SUCCESS, reasons.REMEDIATED)
-        self.attempt.progress(f"Running '{verb}' action with timeout of {format_duration(chosen.timeout)}")
-        await self.attempt.write_progress()
+    async def _resume(self) -> None:
+        """Finish what was begun: of a rollback no more is told than that it was a remediation."""
+        verb = _VERBS.get(self._newest.record.status)
+        if verb is not None:
+            await self._release(Action.RESUME, verb)
+        else:
+            back = self._newest.record.info.rollback_revision
+            known = next((one for one in self.release.status.history if one.version == back), None)
+            await self._remediate(Action.RESUME, known or history.snapshot(self._newest.record, Action.ROLLBACK))
 
-    def _is_known(self) -> bool:
-        """Whether the newest stored revision is the one that we know."""
+    async def _note(self) -> None:
+        """Put on record what an action came to of which the process did not live to tell."""
+        record = self._newest.record
+        verb = ReleaseAction.INSTALL if record.version == 1 else ReleaseAction.UPGRADE
+        verb = ReleaseAction(self.release.status.last_attempted_release_action or verb)
+        await self._record(record)
+        if record.status == Status.FAILED:
+            self.reports.failed(verb, ActionFailed(record.info.description, record))
+        else:
+            self.reports.released(verb)
+
+    async def _unlock(self) -> None:
+        before = self._newest.record.info.status
+        record = await self._session(self._options(ReleaseAction.UPGRADE)).unlock(self._newest)
         known = self.release.status.history
-        return bool(known) and self.stored is not None and history.is_as_left(known[0], self.stored.record)
+        if any(one.version == record.version for one in known):
+            await self._record(record)
+        self.reports.unlocked(history.snapshot(record, ""), before)
+
+    async def _roll_back(self) -> None:
+        """Raises: Stalled when there is nothing to roll back to."""
+        target = history.previous(self.release.status.history)
+        if target is None:
+            text = "Failed to perform remediation: missing target release for rollback: cannot remediate failed release"
+            ending = Stalled(reasons.MISSING_ROLLBACK_TARGET, text, sums_up=True)
+            ending.is_told = True
+            raise ending
+        await self._remediate(Action.ROLLBACK, target)
+
+    async def _remediate(self, action: Action, target: Snapshot) -> None:
+        """Undo a failure: that ends the attempt, whatever came of it. Raises: how."""
+        told = Action.UNINSTALL if action == Action.UNINSTALL else Action.ROLLBACK
+        self.release.status.history = history.truncated(self.release.status.history)
+        chosen = options.for_uninstall(self.release) if told == Action.UNINSTALL else options.for_rollback(self.release)
+        self.reports.began(told, chosen.timeout, is_release=False)
+        session = self._session(chosen)
+        try:
+            if action == Action.UNINSTALL:
+                await session.uninstall(self._record_undone)
+                self.release.status.inventory = None
+            elif action == Action.ROLLBACK:
+                inputs = self.desired.inputs
+                await session.rollback(target.version, self._newest.record, inputs, self._record_undone)
+            else:
+                await session.resume(self._newest, self._record_undone)
+        except ActionFailed as error:
+            text = self.reports.remediated(told, target, error)
+            if error.record is None:
+                raise self._nothing_stored(plan.active_retries(self.release), text) from error
+        else:
+            self.reports.remediated(told, target)
+        self._stop_remediated(told)
+
+    def _stop(self) -> None:
+        """One thing would be done twice: leave it to the next attempt. Raises: Again while there may be one."""
+        retries = plan.active_retries(self.release)
+        if retries is not None and retries.interval is not None:
+            raise self._after(retries.interval)
+        if retries is None or not retries.are_spent:
+            raise self._again()
+
+    def _stop_remediated(self, action: Action) -> None:
+        """What comes next is a new try. Raises: Again, Stalled when none is left."""
+        retries = plan.active_retries(self.release)
+        if retries is not None and retries.interval is not None:
+            raise self._after(retries.interval)
+        is_gone = action == Action.UNINSTALL and retries is not None and retries.action == ReleaseAction.UPGRADE
+        if retries is None or not retries.are_spent or is_gone:
+            raise self._again()
+        raise plan.exhausted(retries)
+
+    def _nothing_stored(self, retries: plan.Retries | None, text: str) -> Ending:
+        """The ending of an action that has left no trace but its failure."""
+        if retries is not None and retries.interval is not None:
+            return self._after(retries.interval)
+        released = self.attempt.conditions.find(reasons.RELEASED)
+        ending = Failed(released.reason if released is not None else conditions.FAILED, text)
+        ending.is_told = True
+        return ending
+
+    def _after(self, interval: timedelta) -> Again:
+        self.release.status.observed_generation = self.release.metadata.generation
+        text = f"retrying after {format_duration(interval)}"
+        self.attempt.conditions.mark_reconciling(conditions.PROGRESSING_WITH_RETRY, text)
+        return Again(text, jitter.spread(interval, self.parts.settings.jitter_percent))
+
+    def _again(self) -> Again:
+        """At once, but for the delay that grows while nothing else happens."""
+        marks = self.attempt.conditions
+        said = marks.find(reasons.REMEDIATED) or marks.find(reasons.RELEASED)
+        text = said.message if said is not None else "reconciliation in progress"
+        marks.mark_reconciling(conditions.PROGRESSING_WITH_RETRY, text)
+        return Again(text)
+
+    def _settle(self) -> None:
+        status, retries = self.release.status, plan.active_retries(self.release)
+        is_retried = retries is not None and retries.interval is not None
+        status.history = status.history[: history.KEPT] if is_retried else history.truncated(status.history)
+        self.reports.in_sync()
 
     async def _record(self, record: Record) -> None:
         """A revision was written: it is part of the status, which is written with whatever comes next."""
-        verb = self.release.status.last_attempted_release_action
-        new = history.snapshot(record, verb, self.desired.oci_digest)
-        self.release.status.history = history.recorded(self.release.status.history, new)
+        await self._remember(record, self.release.status.last_attempted_release_action)
 
-    def _took(self, started: float) -> None:
-        self.release.status.last_attempted_release_action_duration = Duration(
-            seconds=round(clock.monotonic() - started, 3)
-        )
+    async def _record_undone(self, record: Record) -> None:
+        is_back = record.info.rollback_revision > 0
+        await self._remember(record, Action.ROLLBACK if is_back else "uninstall-remediation")
 
-    def _succeeded(self, verb: ReleaseAction, record: Record) -> None:
-        is_install = verb == ReleaseAction.INSTALL
-        release = f"{record.namespace}/{record.name}.v{record.version}"
-        text = f"Helm {verb} succeeded for release {release} with chart {self._chart(record)}"
-        reason = reasons.INSTALL_SUCCEEDED if is_install else reasons.UPGRADE_SUCCEEDED
-        self.attempt.conditions.mark_true(reasons.RELEASED, reason, text)
-        if plan.retries_of(self.release, verb).interval is not None:
-            self._clear_failures()
-        self._store_inventory(record)
-        self._event(Severity.INFO, reason, text)
-
-    def _failed(self, verb: ReleaseAction, error: ActionFailed) -> Exception:
-        """How the attempt ends: counted only where something was stored, or there is nothing to be made good."""
-        is_install = verb == ReleaseAction.INSTALL
-        key = names.release_key(self.release)
-        chart = f"{self.desired.chart_name}@{self.desired.chart_version}"
-        text = f"Helm {verb} failed for release {key.namespace}/{key.name} with chart {chart}: {error}"
-        reason = reasons.INSTALL_FAILED if is_install else reasons.UPGRADE_FAILED
+    async def _remember(self, record: Record, action: str) -> None:
         status = self.release.status
-        status.failures += 1
-        if error.record is not None:
-            status.install_failures += int(is_install)
-            status.upgrade_failures += int(not is_install)
-            self._store_inventory(error.record)
-        self.attempt.conditions.mark_false(reasons.RELEASED, reason, text)
-        if error.record is None and plan.retries_of(self.release, verb).interval is None:
-            return Failed(reason, text)
-        said = "\n".join(error.logs[-_LOG_LINES:])
-        self._event(Severity.ERROR, reason, f"{text}\n\nLast Helm logs:\n\n{said}" if said else text)
-        return self._after_failure(verb, text)
+        status.history = history.recorded(status.history, record, action, self.desired.oci_digest)
+        if record.version == status.history[0].version and record.status != Status.UNINSTALLED:
+            session = self._session(self._options(ReleaseAction.UPGRADE))
+            found = inventories.entries(await session.inventory(record))
+            entries = [ResourceRef(id=oid, v=version) for oid, version in found]
+            status.inventory = ResourceInventory(entries=entries)
 
-    def _after_failure(self, verb: ReleaseAction, text: str) -> Exception:
-        retries = plan.retries_of(self.release, verb)
-        if retries.interval is not None:
-            return Again(f"retrying after {format_duration(retries.interval)}", retries.interval)
-        if retries.are_spent and not (retries.remediates_last and verb == ReleaseAction.INSTALL):
-            return plan.exhausted(retries)
-        return Again(text, AT_ONCE)
+    def _is_as_left(self) -> bool:
+        known = self.release.status.history
+        return bool(known) and self.stored is not None and history.is_as_left(known[0], self.stored.record)
 
-    async def _unlock(self) -> None:
-        stored = self._newest()
-        before = stored.record.info.status
-        record = await self._session(options.for_upgrade(self.release)).unlock(stored)
-        release = f"{record.namespace}/{record.name}.v{record.version}"
-        text = f"Unlocked Helm release {release} with chart {self._chart(record)} in {before} state"
-        if any(one.version == record.version for one in self.release.status.history):
-            await self._record(record)
-        self.attempt.conditions.mark_false(reasons.RELEASED, reasons.PENDING_RELEASE, text)
-        self._event(Severity.INFO, reasons.PENDING_RELEASE, text)
+    def _options(self, verb: ReleaseAction) -> Options:
+        is_install = verb == ReleaseAction.INSTALL
+        return options.for_install(self.release) if is_install else options.for_upgrade(self.release)
 
-    async def _uninstall(self) -> None:
-        """Remediation of a failed install: what it left is taken away, and the next attempt begins anew."""
-        record = self._newest().record
-        what = f"release {record.namespace}/{record.name}.v{record.version} with chart {self._chart(record)}"
-        self.attempt.progress("Running 'uninstall' action as a remediation")
-        try:
-            await self._session(options.for_uninstall(self.release)).uninstall(self._record)
-        except ActionFailed as error:
-            text = f"Helm uninstall remediation for {what} failed: {error}"
-            self.attempt.conditions.mark_false(reasons.REMEDIATED, reasons.UNINSTALL_FAILED, text)
-            raise Failed(reasons.UNINSTALL_FAILED, text) from error
-        text = f"Helm uninstall remediation for {what} succeeded"
-        self.attempt.conditions.mark_true(reasons.REMEDIATED, reasons.UNINSTALL_SUCCEEDED, text)
-        self._event(Severity.INFO, reasons.UNINSTALL_SUCCEEDED, text)
-        retries = plan.retries_of(self.release, ReleaseAction.INSTALL)
-        if retries.are_spent:
-            raise plan.exhausted(retries)
-        raise Again(text, AT_ONCE)
-
-    def _settle(self) -> None:
-        """It is as wanted: repair what an earlier failure, mended by somebody else, left in the conditions."""
-        marks, status = self.attempt.conditions, self.release.status
-        status.history = history.truncated(status.history)
-        record = self._newest().record
-        if not marks.is_true(reasons.RELEASED) or marks.find(reasons.REMEDIATED) is not None:
-            marks.remove(reasons.REMEDIATED)
-            release = f"{record.namespace}/{record.name}.v{record.version}"
-            is_install = record.version == 1
-            verb = "install" if is_install else "upgrade"
-            reason = reasons.INSTALL_SUCCEEDED if is_install else reasons.UPGRADE_SUCCEEDED
-            text = f"Helm {verb} succeeded for release {release} with chart {self._chart(record)}"
-            marks.mark_true(reasons.RELEASED, reason, text)
-        status.observed_common_metadata_digest = state.common_metadata_digest(self.release)
-        if status.inventory is None:
-            self._store_inventory(record)
-
-    def _clear_failures(self) -> None:
-        status = self.release.status
-        status.failures = status.install_failures = status.upgrade_failures = 0
-
-    def _store_inventory(self, record: Record) -> None:
-        found = inventories.of_objects(manifests.read_known(record.manifest))
-        entries = [ResourceRef(id=oid, v=version) for oid, version in inventories.entries(found, frozenset())]
-        self.release.status.inventory = ResourceInventory(entries=entries)
-
+    @property
     def _newest(self) -> Stored:
         if self.stored is None:
             raise AssertionError("decided by a state that has one")
         return self.stored
 
     def _session(self, chosen: Options) -> Session:
-        release = self.release
-        acting = self.parts.acting_client(release)
-        key, owner = names.release_key(release), owner_of(release.key)
-        return self.parts.releases.session(key, owner, acting, self.attempt.turn, chosen)
-
-    def _chart(self, record: Record) -> str:
-        metadata = record.chart.get("metadata") or {}
-        return f"{metadata.get('name', '')}@{metadata.get('version', '')}"
-
-    def _event(self, severity: Severity, reason: str, text: str) -> None:
-        self.attempt.event(
-            severity,
-            reason,
-            text,
-            **{
-                "revision": self.desired.chart_version,
-                "token": digests.of_values(self.desired.values),
-                "oci-digest": self.desired.oci_digest,
-            },
-        )
+        return self.parts.session(self.release, names.release_key(self.release), self.attempt.turn, chosen)

@@ -25,5 +25,6 @@ def _is_new(release: HelmRelease, annotation: str, handled: str) -> bool:
 def handle(release: HelmRelease) -> None:
     """Note in the status which tokens were acted upon."""
     notes = release.metadata.annotations
-    release.status.last_handled_force_at = notes.get(annotations.RECONCILE_FORCE_AT, "")
-    release.status.last_handled_reset_at = notes.get(annotations.RECONCILE_RESET_AT, "")
+    status = release.status
+    status.last_handled_force_at = notes.get(annotations.RECONCILE_FORCE_AT, status.last_handled_force_at)
+    status.last_handled_reset_at = notes.get(annotations.RECONCILE_RESET_AT, status.last_handled_reset_at)

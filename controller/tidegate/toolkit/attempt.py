@@ -155,7 +155,8 @@ class Attempt(Generic[T]):
             log.error("reconciliation failed", reason=reason, error=message)
         else:
             log.exception("reconciliation failed", exc_info=error)
-        self.event(Severity.ERROR, reason, message)
+        if not (isinstance(error, Ending) and error.is_told):
+            self.event(Severity.ERROR, reason, message)
 
     def _is_news(self, reason: str) -> bool:
         """Whether the object was not waiting for the same kind of thing already."""

@@ -12,6 +12,18 @@ from typing import Any, NoReturn
 from tidegate.runtime.errors import TidegateError
 from tidegate_api import codec
 
+# Flux's gates (flux-v2-behaviour.md 1.10): one process has one flag for all of its programs.
+_OFF = """
+    CacheSecretsAndConfigMaps ObjectLevelWorkloadIdentity DisableConfigWatchers AdditiveCELDependencyCheck
+    ExternalArtifact DirectSourceFetch CancelHealthCheckOnNewRevision DisableFailFastBehavior GroupChangeLog
+    MigrateAPIVersion DetectDrift CorrectDrift AdoptLegacyReleases AllowDNSLookups OOMWatch
+    DisableChartDigestTracking UseHelm3Defaults DefaultToRetryOnFailure
+"""
+GATES = {
+    **dict.fromkeys(_OFF.split(), False),
+    **dict.fromkeys(("DisableStatusPollerCache", "StrictPostBuildSubstitutions"), True),
+}
+
 
 class BadFlag(TidegateError):
     """A flag is unknown, or its value does not fit."""

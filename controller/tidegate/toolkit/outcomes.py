@@ -25,7 +25,12 @@ from tidegate.toolkit.conditions import Conditions
 
 
 class Ending(Exception):
-    """A way to leave the straight line of an attempt, with the reason and message that Ready shows."""
+    """A way to leave the straight line of an attempt, with the reason and message that Ready shows.
+
+    `is_told` when the user has had an event of its own kind about it.
+    """
+
+    is_told = False
 
     def __init__(self, reason: str, message: str) -> None:
         self.reason = reason

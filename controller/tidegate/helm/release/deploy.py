@@ -52,8 +52,10 @@ class Deployment:
         except _Failed as error:
             await self._fail(str(error))
             raise ActionFailed(str(error), self.entry.record, tuple(self.scope.logs)) from error
-        await self.scope.storage.supersede(self.older, self.previous, self.entry.stored.journal)
-        await self.entry.mark(Status.DEPLOYED, self.words.done)
+        journal = self.entry.stored.journal
+        for superseded in await self.scope.storage.supersede(self.older, self.previous, journal):
+            await self.entry.on_stored(superseded)
+        await self.entry.mark(Status.DEPLOYED, self.words.done or self.entry.record.info.description)
         return self.entry.record
 
     async def _deploy(self) -> None:

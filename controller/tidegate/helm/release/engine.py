@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import msgspec
+
 from tidegate.engine import inventory as inventories
 from tidegate.engine.inventory import Inventory
 from tidegate.engine.members import Members
 from tidegate.engine.ownership import Owner
 from tidegate.helm.release import crds, words
+from tidegate.helm.release import record as records
 from tidegate.helm.release.deploy import Deployment
 from tidegate.helm.release.entry import Entry
 from tidegate.helm.release.model import (
@@ -27,7 +30,7 @@ from tidegate.helm.release.scope import Scope
 from tidegate.helm.release.sightings import Sightings
 from tidegate.helm.release.storage import Storage
 from tidegate.helm.release.uninstall import Uninstall
-from tidegate.helm.release.words import INSTALL, UPGRADE
+from tidegate.helm.release.words import INSTALL, ROLLBACK, UPGRADE
 from tidegate.runtime import errors
 from tidegate.runtime.client import Client
 from tidegate.runtime.controller import Turn
@@ -100,13 +103,28 @@ class Session:
         revision = Revision(newest + 1, current.info.first_deployed, UPGRADE)
         return await self._deploy(desired, revision, await self._previous(current, history), on_stored)
 
+    async def rollback(self, version: int, current: Record, inputs: str, on_stored: OnStored) -> Record:
+        """Bring the revision `version` back as a new one; `current` is the newest. Raises: ActionFailed, Superseded."""
+        history = await self.history()
+        found = await self._storage.find(version)
+        if found is None:
+            raise ActionFailed(f"release has no {version} version")
+        record = _brought_back(found.record, max([current.version, *(one.version for one in history)]) + 1)
+        previous = await self._previous(current, history)
+        self._history = None
+        await self._make_room(history)
+        stored = await self._storage.create(record, self._journal(inputs))
+        await on_stored(record)
+        entry = Entry(self._storage, stored, on_stored)
+        return await Deployment(self._scope, entry, ROLLBACK, previous, history).run()
+
     async def resume(self, stored: Stored, on_stored: OnStored) -> Record:
         """Finish the revision of our own pending record as it was begun. Raises: ActionFailed, Superseded."""
         action = words.of_pending(stored.record.status)
         if action is None:
             raise ActionFailed(f"release in status '{stored.record.info.status}' cannot be resumed", stored.record)
         older = [one for one in await self.history() if one.version < stored.record.version]
-        found = await self._storage.find_newest(older) if action is UPGRADE else None
+        found = await self._storage.find_newest(older) if action is not INSTALL else None
         previous = await self._previous(found.record, older) if found is not None else []
         self._history = None
         entry = Entry(self._storage, stored, on_stored)
@@ -169,3 +187,15 @@ class Session:
     def _journal(self, inputs: str) -> Journal:
         options = self._scope.options
         return Journal(options.uid, options.generation, inputs, self._holder)
+
+
+def _brought_back(record: Record, version: int) -> Record:
+    """The revision that takes `record` up again, as Helm's rollback has it."""
+    info = msgspec.structs.replace(
+        record.info,
+        last_deployed=records.go_now(),
+        status=Status.PENDING_ROLLBACK,
+        description=ROLLBACK.begun.format(version=record.version),
+        rollback_revision=record.version,
+    )
+    return msgspec.structs.replace(record, version=version, info=info)

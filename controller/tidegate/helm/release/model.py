@@ -67,6 +67,7 @@ class Desired:
     values: JsonObject
     inputs: str
     oci_digest: str = ""
+    app_version: str = ""
 
 
 @dataclass(frozen=True)

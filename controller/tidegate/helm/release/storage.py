@@ -83,12 +83,12 @@ class Storage:
 
     async def supersede(
         self, history: Sequence[RecordSummary], known: Sequence[Record], journal: Journal | None
-    ) -> None:
-        """Mark the deployed revisions in `history` as superseded; those in `known` need not be read again.
+    ) -> list[Record]:
+        """Mark the deployed revisions in `history` as superseded, and say which; those in `known` are not read again.
 
         Raises: Conflict when one is another by now.
         """
-        records = {record.version: record for record in known}
+        records, superseded = {record.version: record for record in known}, list[Record]()
         for summary in history:
             if summary.status != Status.DEPLOYED:
                 continue
@@ -97,6 +97,8 @@ class Storage:
             if stored is not None:
                 stored.record.info.status = Status.SUPERSEDED
                 await self.update(replace(stored, journal=journal))
+                superseded.append(stored.record)
+        return superseded
 
     def _wrote(self, secret: JsonObject, record: Record) -> Stored:
         stored = _stored(secret, record)

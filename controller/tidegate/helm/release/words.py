@@ -13,7 +13,10 @@ NAME_IN_USE = "cannot reuse a name that is still in use"
 
 @dataclass(frozen=True)
 class Words:
-    """An action that brings a revision into the cluster: its events, and how it is described."""
+    """An action that brings a revision into the cluster: its events, and how it is described.
+
+    With `done` empty the description stays what it was when the action began.
+    """
 
     name: str
     pending: Status
@@ -62,9 +65,20 @@ UPGRADE = Words(
 )
 
 
+ROLLBACK = Words(
+    name="rollback",
+    pending=Status.PENDING_ROLLBACK,
+    begun="Rollback to {version}",
+    done="",
+    hook_failure="{event} hooks failed: ",
+    failure='Rollback "{release}" failed: ',
+    conflict="unable to continue with rollback: ",
+)
+
+
 def of_pending(status: Status) -> Words | None:
     """The action that left this status behind; None when we have none that does."""
-    return next((words for words in (INSTALL, UPGRADE) if words.pending == status), None)
+    return next((words for words in (INSTALL, UPGRADE, ROLLBACK) if words.pending == status), None)
 
 
 def unlocked(status: Status) -> str:

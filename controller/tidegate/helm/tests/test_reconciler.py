@@ -1,0 +1,191 @@
+"""A HelmRelease from its first turn to its last: what is stored, said, counted and asked."""
+
+import pytest
+
+from tidegate.helm.release.tests.bed import CONFIG_MAPS, Chart
+from tidegate.helm.tests.bed import CHARTS, GOOD, HOOKED, RELEASES, a_desk
+from tidegate.runtime.controller import Result
+
+RETRIES = {"install": {"remediation": {"retries": 1}}}
+
+
+async def test_a_chart_is_installed_and_said_to_be():
+    async with a_desk() as desk:
+        await desk.turn()
+
+        assert desk.words == ["Ready=True InstallSucceeded", "Released=True InstallSucceeded"]
+        assert desk.message("Ready") == "Helm install succeeded for release apps/web.v1 with chart web@1.0.0"
+        assert desk.history == [(1, "deployed", "install")]
+        assert desk.process.names(CONFIG_MAPS) == ["one"]
+        assert [entry.id for entry in desk.status.inventory.entries] == ["apps_one__ConfigMap"]
+        assert (desk.status.helm_chart, desk.status.storage_namespace) == ("apps/apps-web", "apps")
+        assert desk.events == ["HelmChartCreated", "InstallSucceeded"]
+        assert desk.process.names(CHARTS) == ["apps-web"]
+
+
+async def test_promise_3_a_second_turn_reads_no_more_than_the_values_and_writes_nothing():
+    async with a_desk() as desk:
+        await desk.turn()
+
+        assert await desk.quietly() == []
+
+
+async def test_a_new_process_looks_and_writes_nothing():
+    async with a_desk() as first:
+        await first.turn()
+        async with a_desk(server=first.server) as second:
+            assert await second.quietly() == ["GET /api/v1/namespaces/apps/secrets/sh.helm.release.v1.web.v1"]
+
+
+async def test_other_values_are_an_upgrade_and_the_revision_before_is_superseded():
+    async with a_desk() as desk:
+        await desk.turn()
+        desk.edit({"spec": {"values": {"replicas": 2}}})
+
+        await desk.turn()
+
+        assert desk.words == ["Ready=True UpgradeSucceeded", "Released=True UpgradeSucceeded"]
+        assert desk.history == [(2, "deployed", "upgrade"), (1, "superseded", "install")]
+        assert desk.status.last_attempted_generation == 2
+
+
+async def test_a_failed_install_without_retries_is_given_up_and_ready_says_why():
+    async with a_desk() as desk:
+        desk.render(HOOKED)
+
+        await desk.turn(failing=["pre"])
+
+        assert desk.words == [
+            "Stalled=True RetriesExceeded",
+            "Ready=False InstallFailed",
+            "Released=False InstallFailed",
+        ]
+        assert desk.message("Stalled") == "Failed to install after 1 attempt(s)"
+        assert desk.message("Ready").startswith("Helm install failed for release apps/web with chart web@1.0.0: failed")
+        assert desk.failures == (1, 1, 0)
+        assert desk.history == [(1, "failed", "install")]
+        assert desk.results == [Result()]
+        assert desk.events == ["HelmChartCreated", "InstallFailed"]
+
+
+async def test_a_failed_install_is_taken_away_before_the_next_try():
+    async with a_desk(RETRIES) as desk:
+        desk.render(HOOKED)
+        await desk.turn(failing=["pre"])
+        assert desk.words[0] == "Reconciling=True ProgressingWithRetry"
+        assert desk.words[1:] == [
+            "Ready=False UninstallSucceeded",
+            "Released=False InstallFailed",
+            "Remediated=True UninstallSucceeded",
+        ]
+        assert desk.history == [(1, "uninstalled", "uninstall-remediation")]
+        assert desk.results == [Result(backoff=True)]
+
+        await desk.turn()
+
+        assert desk.words == ["Ready=True InstallSucceeded", "Released=True InstallSucceeded"]
+
+
+async def test_the_last_of_the_retries_is_the_last():
+    async with a_desk(RETRIES) as desk:
+        desk.render(HOOKED)
+
+        await desk.turn(2, failing=["pre"])
+
+        assert desk.words[0] == "Stalled=True RetriesExceeded"
+        assert desk.message("Stalled") == "Failed to install after 2 attempt(s)"
+        assert desk.failures == (2, 2, 0)
+
+
+async def test_a_failed_upgrade_with_retries_is_rolled_back_and_tried_again():
+    async with a_desk({"upgrade": {"remediation": {"retries": 1}}}) as desk:
+        await desk.turn()
+        desk.edit({"spec": {"values": {"replicas": 2}}})
+        desk.render(HOOKED)
+
+        await desk.turn(failing=["pre"])
+
+        assert "Remediated=True RollbackSucceeded" in desk.words
+        text = "Helm rollback to previous release apps/web.v1 with chart web@1.0.0 succeeded"
+        assert desk.message("Remediated") == text
+        assert desk.history[:2] == [(3, "deployed", "rollback"), (2, "failed", "upgrade")]
+
+        await desk.turn()
+
+        assert desk.words == ["Ready=True UpgradeSucceeded", "Released=True UpgradeSucceeded"]
+
+
+async def test_retry_on_failure_waits_and_upgrades_what_failed():
+    strategy = {"name": "RetryOnFailure", "retryInterval": "1m"}
+    async with a_desk({"install": {"strategy": strategy}, "upgrade": {"strategy": strategy}}) as desk:
+        desk.render(HOOKED)
+        await desk.turn(failing=["pre"])
+        assert desk.message("Reconciling") == "retrying after 1m0s"
+        assert desk.status.observed_generation == 1
+        assert desk.results[0].requeue_after is not None
+
+        await desk.turn()
+
+        assert desk.words == ["Ready=True UpgradeSucceeded", "Released=True UpgradeSucceeded"]
+        assert desk.failures == (0, 0, 0)
+
+
+async def test_missing_values_are_named_and_the_release_runs_on():
+    async with a_desk() as desk:
+        await desk.turn()
+        desk.edit({"spec": {"valuesFrom": [{"kind": "Secret", "name": "gone"}]}})
+
+        await desk.turn()
+
+        assert desk.words[1] == "Ready=False ValuesError"
+        assert 'secrets "gone" not found' in desk.message("Ready")
+        assert desk.history == [(1, "deployed", "install")]
+
+
+async def test_what_cannot_be_honoured_is_refused_by_name():
+    async with a_desk({"postRenderers": [{"kustomize": {}}]}) as desk:
+        await desk.turn()
+
+        assert desk.message("Stalled") == "not supported yet: spec.postRenderers"
+
+
+async def test_a_release_that_goes_is_uninstalled_with_its_chart():
+    async with a_desk() as desk:
+        await desk.turn()
+        desk.server.store.delete(RELEASES, desk.release().key)
+
+        await desk.turn()
+
+        assert desk.process.names(CONFIG_MAPS) == []
+        assert desk.process.names(CHARTS) == []
+        assert desk.process.names(RELEASES) == []
+        assert desk.events[-1] == "UninstallSucceeded"
+
+
+async def test_another_name_is_another_release_and_the_old_one_goes():
+    async with a_desk() as desk:
+        await desk.turn()
+        desk.edit({"spec": {"releaseName": "other"}})
+        await desk.turn()
+        assert desk.history == []
+        assert desk.message("Released") == "Helm uninstall succeeded for release apps/web.v1 with chart web@1.0.0"
+
+        await desk.turn()
+
+        assert [(one.name, one.version) for one in desk.status.history] == [("other", 1)]
+        assert desk.words[0] == "Ready=True InstallSucceeded"
+
+
+@pytest.mark.parametrize("chart", [pytest.param(GOOD, id="deployed"), pytest.param(HOOKED, id="failed")])
+async def test_an_action_whose_end_nobody_noted_is_put_on_record_and_not_done_over(chart: Chart):
+    async with a_desk() as desk:
+        desk.render(chart)
+        await desk.turn(failing=["pre"])
+        noted = desk.history
+        desk.edit({"status": {"history": None, "conditions": None, "failures": 0, "installFailures": 0}})
+        async with a_desk(server=desk.server) as second:
+            await second.turn()
+
+            assert second.history == noted
+            assert second.failures[1] == (0 if chart is GOOD else 1)
+            assert second.words[-1].startswith("Released=")
