@@ -17,7 +17,7 @@ from hack.testbed.git_repo import GitRepo
 from hack.testbed.git_server import GitServer
 
 SOURCE, KUSTOMIZATION = "GitRepository", "Kustomization"
-HELM_REPOSITORY, CHART, RELEASE = "HelmRepository", "HelmChart", "HelmRelease"
+HELM_REPOSITORY, OCI_REPOSITORY, CHART, RELEASE = "HelmRepository", "OCIRepository", "HelmChart", "HelmRelease"
 SHARD = "sharding.fluxcd.io/key"
 REQUESTED_AT = "reconcile.fluxcd.io/requestedAt"
 SECONDS = 20.0
@@ -28,6 +28,7 @@ Holds = Callable[[JsonObject], bool]
 GROUPS = {
     SOURCE: "apis/source.toolkit.fluxcd.io/v1",
     HELM_REPOSITORY: "apis/source.toolkit.fluxcd.io/v1",
+    OCI_REPOSITORY: "apis/source.toolkit.fluxcd.io/v1",
     CHART: "apis/source.toolkit.fluxcd.io/v1",
     KUSTOMIZATION: "apis/kustomize.toolkit.fluxcd.io/v1",
     RELEASE: "apis/helm.toolkit.fluxcd.io/v2",
@@ -36,7 +37,7 @@ GROUPS = {
     "Role": "apis/rbac.authorization.k8s.io/v1",
     "RoleBinding": "apis/rbac.authorization.k8s.io/v1",
 }
-PLURALS = {SOURCE: "gitrepositories", HELM_REPOSITORY: "helmrepositories"}
+PLURALS = {SOURCE: "gitrepositories", HELM_REPOSITORY: "helmrepositories", OCI_REPOSITORY: "ocirepositories"}
 
 
 @dataclass
@@ -62,7 +63,7 @@ class Tenant:
     ) -> None:
         """Deletes appliers, then sources, then the namespace; a stuck deletion fails a test that had passed."""
         try:
-            for owner in (KUSTOMIZATION, RELEASE, CHART, HELM_REPOSITORY, SOURCE):
+            for owner in (KUSTOMIZATION, RELEASE, CHART, HELM_REPOSITORY, OCI_REPOSITORY, SOURCE):
                 await self._delete_all(owner, patient=error is None and not self.shard)
         finally:
             await self.api.delete(f"/api/v1/namespaces/{self.namespace}")
@@ -292,3 +293,10 @@ def inventory(found: JsonObject) -> set[str]:
 def decoded(secret: JsonObject) -> dict[str, str]:
     """The values of a Secret."""
     return {name: base64.b64decode(value).decode() for name, value in secret["data"].items()}
+
+
+def is_released(release: JsonObject, version: str) -> bool:
+    """Whether a HelmRelease is ready, for its present spec, with its chart in this version."""
+    status = release.get("status", {})
+    is_observed = status.get("observedGeneration") == release["metadata"]["generation"]
+    return is_observed and is_ready(release) and status["history"][0]["chartVersion"] == version

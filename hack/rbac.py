@@ -12,7 +12,7 @@ from hack.generated import ROOT, JsonObject
 
 FOLDER = ROOT / "config/rbac"
 NAMESPACE = "flux-system"
-OURS = ("kustomize-controller", "source-controller")
+OURS = ("helm-controller", "kustomize-controller", "source-controller")
 ALL_CONTROLLERS = (
     "helm-controller",
     "image-automation-controller",

@@ -14,7 +14,7 @@ from tidegate_api import codec
 
 CONFIG = ROOT / "config"
 BASES = sorted(path.parent.relative_to(CONFIG).as_posix() for path in CONFIG.rglob("kustomization.yaml"))
-CONTROLLERS = ("kustomize-controller", "source-controller")
+CONTROLLERS = ("helm-controller", "kustomize-controller", "source-controller")
 
 
 @pytest.mark.parametrize("base", BASES)
@@ -43,6 +43,7 @@ def test_the_default_installs_everything_but_the_samples() -> None:
         "CustomResourceDefinition/helmrepositories.source.toolkit.fluxcd.io",
         "CustomResourceDefinition/kustomizations.kustomize.toolkit.fluxcd.io",
         "CustomResourceDefinition/ocirepositories.source.toolkit.fluxcd.io",
+        "Deployment/helm-controller",
         "Deployment/kustomize-controller",
         "Deployment/source-controller",
         "Namespace/flux-system",
@@ -53,6 +54,7 @@ def test_the_default_installs_everything_but_the_samples() -> None:
         "Role/leader-election",
         "RoleBinding/leader-election",
         "Service/source-controller",
+        "ServiceAccount/helm-controller",
         "ServiceAccount/kustomize-controller",
         "ServiceAccount/source-controller",
     ]

@@ -19,6 +19,8 @@ Helm    chart_renderer                  charts rendered in processes that can be
         chart_archive, chart_schemas    a packaged chart's files; schemas that lead nowhere
         helm_index, http_files          indexes scanned for one chart; files over HTTP, in bounds
         chart_manifests                 rendered templates sorted into what Helm stores
+OCI     oci                             a registry: tags, manifests, blobs, each as its digest says
+        oci_url, oci_auth, oci_errors   addresses; who we are; everything that can go wrong
 Words   versions, redaction, proxies    semver ranges; secrets out of texts; NO_PROXY
         stoppable                       blocking work that ends when nobody waits
 Kubernetes' tools

@@ -95,9 +95,12 @@ def load(data: bytes, *, duplicate_keys: DuplicateKeys = DuplicateKeys.REFUSE) -
     return next(_Documents(data, duplicate_keys, Reader.KUBERNETES).read(), None)
 
 
-def dump(value: JsonValue) -> str:
-    """`value` as sigs.k8s.io/yaml writes it, byte for byte: sorted keys, block style, lines folded at 80 columns."""
-    return yaml_text.write(value)
+def dump(value: JsonValue, *, keeps_order: bool = False) -> str:
+    """`value` as sigs.k8s.io/yaml writes it, byte for byte: sorted keys, block style, lines folded at 80 columns.
+
+    With `keeps_order` as go-yaml writes a map slice: keys in the order that they have.
+    """
+    return yaml_text.write(value, keeps_order=keeps_order)
 
 
 class _Anchor(NamedTuple):

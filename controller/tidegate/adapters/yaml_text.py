@@ -5,6 +5,7 @@ Variables are substituted in this text, so its quotes, escapes and line folds de
 
 import functools
 import re
+from collections.abc import Callable
 from typing import Any
 
 from tidegate.adapters import yaml_scalars
@@ -27,9 +28,9 @@ _ESCAPES = {
 }  # fmt: skip
 
 
-def write(value: Any) -> str:
-    """`value` as a YAML document that ends with a line break."""
-    writer = _Writer()
+def write(value: Any, *, keeps_order: bool = False) -> str:
+    """`value` as a YAML document that ends with a line break; keys in their natural order, or in that of `value`."""
+    writer = _Writer(list if keeps_order else _sorted_keys)
     writer.node(value, in_mapping=False)
     writer.end()
     return "".join(writer.parts)
@@ -38,8 +39,9 @@ def write(value: Any) -> str:
 class _Writer:
     """The state of go-yaml's emitter: where on the line it is, and whether only indentation stands before it."""
 
-    def __init__(self) -> None:
+    def __init__(self, keys: Callable[[dict[str, Any]], list[str]]) -> None:
         self.parts: list[str] = []
+        self._keys = keys
         self._column = 0
         self._indent = -INDENT
         self._whitespace = True
@@ -61,7 +63,7 @@ class _Writer:
 
     def _mapping(self, mapping: dict[str, Any]) -> None:
         self._indent += INDENT
-        for key in _sorted_keys(mapping):
+        for key in self._keys(mapping):
             self._write_indent()
             if _is_simple_key(key):
                 self._text(key, is_key=True)

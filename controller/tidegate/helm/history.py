@@ -1,27 +1,17 @@
-"""status.history: revisions as we last saw them, with digests that Go's helm-controller computes alike (6.2). Pure."""
+"""status.history: revisions as we last saw them (flux-v2-behaviour.md 6.2). Pure."""
 
-import hashlib
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
-from tidegate.adapters import yaml
+from tidegate.helm import digests
 from tidegate.helm.release import record as records
 from tidegate.helm.release.record import Record
-from tidegate_api.codec import JsonObject
 from tidegate_api.helm.v2.helm_release import Snapshot
 
 API_VERSION = "v2"
 DEPLOYED, SUPERSEDED, UNINSTALLED = "deployed", "superseded", "uninstalled"
 KEPT = 5
-_TEST = "test"
-
-
-def config_digest(values: JsonObject) -> str:
-    """The digest of values: of their YAML with sorted keys, of nothing when there are none."""
-    text = yaml.dump(values) if values else ""
-    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
 def snapshot(record: Record, action: str, oci_digest: str = "") -> Snapshot:
@@ -30,7 +20,7 @@ def snapshot(record: Record, action: str, oci_digest: str = "") -> Snapshot:
     info = record.info
     return Snapshot(
         api_version=API_VERSION,
-        digest=digest(record, oci_digest),
+        digest=digests.of_record(record, oci_digest),
         name=record.name,
         namespace=record.namespace,
         version=record.version,
@@ -39,7 +29,7 @@ def snapshot(record: Record, action: str, oci_digest: str = "") -> Snapshot:
         chart_name=str(metadata.get("name", "")),
         chart_version=str(metadata.get("version", "")),
         app_version=str(metadata.get("appVersion", "")),
-        config_digest=config_digest(record.config),
+        config_digest=digests.of_values(record.config),
         first_deployed=_time(info.first_deployed),
         last_deployed=_time(info.last_deployed),
         deleted=_time(info.deleted) if info.deleted else None,
@@ -47,29 +37,11 @@ def snapshot(record: Record, action: str, oci_digest: str = "") -> Snapshot:
     )
 
 
-def digest(record: Record, oci_digest: str = "") -> str:
-    """The digest by which a revision is known to be as it was left."""
-    hooks = [hook for hook in record.hooks if _TEST not in hook.events]
-    observed: dict[str, Any] = {
-        "name": record.name,
-        "version": record.version,
-        "info": record.info,
-        "chartMetadata": record.chart.get("metadata") or {},
-        "config": records.in_go_order(record.config) if record.config else None,
-        "manifest": record.manifest,
-        "hooks": hooks or None,
-        "namespace": record.namespace,
-        **({"ociDigest": oci_digest} if oci_digest else {}),
-    }
-    text = records.go_json(observed) + b"\n"
-    return f"sha256:{hashlib.sha256(text).hexdigest()}"
-
-
 def is_as_left(known: Snapshot, record: Record) -> bool:
     """Whether a stored revision is the one that was left; snapshots of older rules are trusted by their numbers."""
     if (known.name, known.namespace, known.version) != (record.name, record.namespace, record.version):
         return False
-    return known.api_version != API_VERSION or known.digest == digest(record, known.oci_digest)
+    return known.api_version != API_VERSION or known.digest == digests.of_record(record, known.oci_digest)
 
 
 def recorded(history: list[Snapshot], new: Snapshot) -> list[Snapshot]:

@@ -5,7 +5,7 @@ import hashlib
 import msgspec
 
 import tidegate
-from tidegate.helm.history import config_digest
+from tidegate.helm import digests
 from tidegate_api import codec
 from tidegate_api.codec import JsonObject
 from tidegate_api.helm.v2.helm_release import HelmRelease
@@ -19,6 +19,6 @@ def digest(release: HelmRelease, artifact: Artifact, values: JsonObject) -> str:
         artifact.digest,
         release.metadata.generation,
         codec.encode(release.spec),
-        config_digest(values),
+        digests.of_values(values),
     ]
     return hashlib.sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()[:32]

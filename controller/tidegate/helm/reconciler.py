@@ -11,7 +11,7 @@ from tidegate.helm import (
     charts,
     checks,
     deletion,
-    history,
+    digests,
     inputs,
     names,
     options,
@@ -156,7 +156,7 @@ class HelmReleaseReconciler:
 def _note_attempt(release: HelmRelease, desired: Desired) -> None:
     """What is tried now; another thing than before, or a wish of somebody, gives all its tries back."""
     status, generation = release.status, release.metadata.generation
-    config = history.config_digest(desired.values)
+    config = digests.of_values(desired.values)
     is_other = (
         status.last_attempted_generation != generation
         or status.last_attempted_revision != desired.chart_version

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from tidegate.engine import inventory as inventories
-from tidegate.helm import history, names, options, plan, reasons, state
+from tidegate.helm import digests, history, names, options, plan, reasons, state
 from tidegate.helm.parts import Parts, owner_of
 from tidegate.helm.plan import Action
 from tidegate.helm.release import manifests
@@ -243,7 +243,7 @@ class Reconciliation:
             text,
             **{
                 "revision": self.desired.chart_version,
-                "token": history.config_digest(self.desired.values),
+                "token": digests.of_values(self.desired.values),
                 "oci-digest": self.desired.oci_digest,
             },
         )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tidegate.helm import history
+from tidegate.helm import digests, history
 from tidegate.helm.release.model import Desired, Stored
 from tidegate.helm.release.record import Status
 from tidegate_api.helm.v2.helm_release import HelmRelease
@@ -66,7 +66,7 @@ def _compare(release: HelmRelease, stored: Stored, desired: Desired) -> Observed
     known = release.status.history[0]
     if (known.chart_name, known.chart_version) != (desired.chart_name, desired.chart_version):
         return Observed(State.OUT_OF_SYNC, "chart differs")
-    if known.config_digest != history.config_digest(desired.values):
+    if known.config_digest != digests.of_values(desired.values):
         return Observed(State.OUT_OF_SYNC, "values differ")
     is_new = release.status.observed_generation != release.metadata.generation
     if is_new and release.status.observed_common_metadata_digest != common_metadata_digest(release):
@@ -82,4 +82,4 @@ def common_metadata_digest(release: HelmRelease) -> str:
     if common is None:
         return ""
     wanted = {"annotations": dict(common.annotations), "labels": dict(common.labels)}
-    return history.config_digest({key: value for key, value in wanted.items() if value})
+    return digests.of_values({key: value for key, value in wanted.items() if value})

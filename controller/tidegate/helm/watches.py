@@ -10,7 +10,7 @@ from tidegate.helm.release.model import RecordSummary
 from tidegate.helm.release.sightings import Sightings
 from tidegate.runtime.cache import Cache, Update
 from tidegate.runtime.queue import WorkQueue
-from tidegate.toolkit import dependencies, requests
+from tidegate.toolkit import conditions, dependencies, requests
 from tidegate.toolkit.sources import Source, Sources
 from tidegate_api.codec import ApiStruct
 from tidegate_api.helm.v2.helm_release import HelmRelease
@@ -20,6 +20,7 @@ Queue = WorkQueue[ObjectKey]
 
 # How long somebody who undoes what we do has his way, each time (F43).
 CONTEST_PAUSE = timedelta(seconds=30)
+_NOT_READY = (conditions.READY, conditions.FALSE)
 
 
 class Metadata(ApiStruct, kw_only=True):
@@ -66,16 +67,18 @@ def _own(update: Update[HelmRelease], cache: Cache[HelmRelease], queue: Queue) -
 
 def _source_handler(kind: str, cache: Cache[HelmRelease], queue: Queue) -> Callable[[Update[Source]], None]:
     def changed(update: Update[Source]) -> None:
-        old = update.old.status if update.old is not None else None
-        new = update.new.status if update.new is not None else None
+        old, new = update.old, update.new
         if new is not None and (old is None or _facts(old) != _facts(new)):
             _wake(cache, queue, lambda one: charts.reference(one) == (kind, update.key))
 
-    def _facts(status: object) -> object:
-        """What a consumer looks at: the artifact, and whether the source has seen its own spec."""
-        return getattr(status, "artifact", None), getattr(status, "observed_generation", 0)
-
     return changed
+
+
+def _facts(source: Source) -> tuple[object, ...]:
+    """What a release looks at: the artifact, whether the source has seen its own spec, and what is wrong with it."""
+    status = source.status
+    problems = [(item.reason, item.message) for item in status.conditions if (item.type, item.status) == _NOT_READY]
+    return status.artifact, status.observed_generation, problems
 
 
 def _config_handler(kind: str, cache: Cache[HelmRelease], queue: Queue) -> Callable[[Update[Metadata]], None]:

@@ -6,6 +6,7 @@ pipeline.py     what all kinds do around their own fetching: prepare -> fetch ->
 git_repository.py   the story of one GitRepository; git.py which revision is wanted, with which credentials
 helm_repository.py     the story of one HelmRepository: its index
 helm_chart.py   the story of one HelmChart; charts.py where charts are and how they are had; credentials.py with what
+oci_repository.py   the story of one OCIRepository; registry_auth.py who we are to its registry
 conditions.py   the conditions and reasons of sources, and how Ready follows from them
 storage.py      artifacts on disk: published whole or not at all, verified, collected
 server.py       the artifact server: knows names, not directories

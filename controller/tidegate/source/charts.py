@@ -10,9 +10,15 @@ from tidegate.adapters import chart_archive, chart_head, helm_index
 from tidegate.adapters.chart_head import InvalidChart
 from tidegate.adapters.helm_index import ChartNotFound, InvalidIndex
 from tidegate.adapters.http_files import HttpAuth, HttpError, HttpFiles, Unauthorized
-from tidegate.adapters.versions import InvalidRange, parse_version
+from tidegate.adapters.oci import Registries, Repository
+from tidegate.adapters.oci_auth import RegistryAuth
+from tidegate.adapters.oci_errors import InvalidOciUrl, OciError, OciUnauthorized
+from tidegate.adapters.oci_url import OciUrl
+from tidegate.adapters.versions import InvalidRange, NoMatchingVersion, parse_version, select_version
 from tidegate.runtime import threads
 from tidegate.runtime.errors import TidegateError
+
+CHART_LAYER = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
 
 
 class ChartUnauthorized(TidegateError):
@@ -86,6 +92,65 @@ class IndexedCharts:
         if chart.digest and chart.digest != found.sha256:
             raise ChartPullFailed(f"the chart's digest {found.sha256} is not that of the index, {chart.digest}")
         return found.sha256
+
+
+@dataclass(frozen=True)
+class RegistryCharts:
+    """The charts below an address of an OCI registry, each a repository of its own."""
+
+    registries: Registries
+    url: OciUrl
+    auth: RegistryAuth
+    timeout: timedelta
+
+    async def find(self, name: str, wanted: str) -> Chart:
+        """As ChartSource says; an exact version is asked for itself, without a list of all."""
+        try:
+            repository = self._repository(name)
+            version = wanted if _is_exact(wanted) else _newest(await repository.tags(), wanted)
+            found = await repository.resolve(_to_tag(version))
+        except (InvalidRange, NoMatchingVersion) as error:
+            text = f"could not locate a version matching provided version string {wanted}"
+            raise ChartReferenceInvalid(f"failed to get chart version for remote reference: {text}") from error
+        except InvalidOciUrl as error:
+            raise ChartReferenceInvalid(str(error)) from error
+        except OciUnauthorized as error:
+            raise ChartUnauthorized(f"failed to get chart version for remote reference: {error}") from error
+        except OciError as error:
+            raise ChartPullFailed(f"failed to download chart for remote reference: {error}") from error
+        return Chart(name, version, found.digest)
+
+    async def pull(self, chart: Chart, target: Path) -> str:
+        """As ChartSource says."""
+        try:
+            repository = self._repository(chart.name)
+            manifest = await repository.manifest(chart.location)
+            layer = next((layer for layer in manifest.layers if layer.media_type == CHART_LAYER), None)
+            if layer is None or layer.size > chart_archive.MAX_ARCHIVE:
+                raise ChartPullFailed("the artifact is no chart, or a chart that is too large")
+            await repository.download(layer, target)
+        except OciUnauthorized as error:
+            raise ChartUnauthorized(f"failed to download chart for remote reference: {error}") from error
+        except OciError as error:
+            raise ChartPullFailed(f"failed to download chart for remote reference: {error}") from error
+        return layer.digest.partition(":")[2]
+
+    def _repository(self, name: str) -> Repository:
+        return self.registries.repository(self.url.below(name), self.auth, self.timeout)
+
+
+def _is_exact(wanted: str) -> bool:
+    return wanted[:1].isdigit() and parse_version(wanted) is not None
+
+
+def _newest(tags: list[str], wanted: str) -> str:
+    """The version of the tag that fits best. Raises: InvalidRange, NoMatchingVersion."""
+    return select_version(wanted or "*", [tag.replace("_", "+") for tag in tags])
+
+
+def _to_tag(version: str) -> str:
+    """Tags have no plus sign: Helm writes an underscore for it."""
+    return version.replace("+", "_")
 
 
 def require_chart(archive: bytes, chart: Chart) -> None:

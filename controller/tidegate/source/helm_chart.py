@@ -1,14 +1,18 @@
 """HelmChart: the newest fitting version of one chart, served as its repository has it."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
+from tidegate.adapters import oci_url
 from tidegate.adapters.http_files import HttpFiles
+from tidegate.adapters.oci import Registries
+from tidegate.adapters.oci_errors import InvalidOciUrl
 from tidegate.adapters.patterns import Pattern
 from tidegate.runtime import threads
 from tidegate.runtime.cache import Cache
 from tidegate.runtime.controller import Result, Turn
-from tidegate.source import charts, helm_repository, pipeline
+from tidegate.source import charts, helm_repository, pipeline, registry_auth
 from tidegate.source import conditions as kinds
 from tidegate.source.charts import (
     Chart,
@@ -17,6 +21,7 @@ from tidegate.source.charts import (
     ChartSource,
     ChartUnauthorized,
     IndexedCharts,
+    RegistryCharts,
 )
 from tidegate.source.conditions import BuildFailed, BuildStalled
 from tidegate.source.pipeline import BadCredentials, Pipeline, Written
@@ -34,14 +39,22 @@ _NEWEST = "latest.tar.gz"
 
 
 @dataclass(frozen=True)
+class Charts:
+    """Where charts come from: the repositories, and the connections to their servers."""
+
+    repositories: Cache[HelmRepository]
+    files: HttpFiles
+    registries: Registries
+
+
+@dataclass(frozen=True)
 class HelmChartReconciler:
     """Reconciles HelmCharts from `cache`; everything it needs is plugged in by main.py."""
 
     pipeline: Pipeline
     cache: Cache[HelmChart]
     tools: Tools
-    repositories: Cache[HelmRepository]
-    files: HttpFiles
+    charts: Charts
 
     async def reconcile(self, turn: Turn) -> Result:
         """One turn of one HelmChart."""
@@ -73,7 +86,7 @@ class HelmChartReconciler:
     def _find_repository(self, attempt: Attempt[HelmChart]) -> HelmRepository:
         chart = attempt.obj
         key = ObjectKey(chart.metadata.namespace, chart.spec.source_ref.name)
-        repository = self.repositories.find(key)
+        repository = self.charts.repositories.find(key)
         if repository is None:
             text = f'failed to get source: helmrepositories.source.toolkit.fluxcd.io "{key.name}" not found'
             raise pipeline.fetch_failed(attempt, kinds.SOURCE_UNAVAILABLE, text)
@@ -81,6 +94,9 @@ class HelmChartReconciler:
 
     async def _open(self, attempt: Attempt[HelmChart], repository: HelmRepository) -> ChartSource:
         """The repository's charts. Raises: Waiting while it has no index."""
+        timeout = repository.spec.timeout or helm_repository.TIMEOUT
+        if helm_repository.is_oci(repository):
+            return await self._open_registry(attempt, repository, timeout)
         artifact = repository.status.artifact
         if artifact is None:
             text = f"no artifact available for HelmRepository source '{repository.metadata.name}'"
@@ -90,8 +106,22 @@ class HelmChartReconciler:
             auth = await helm_repository.read_auth(self.pipeline, repository)
         except BadCredentials as error:
             raise pipeline.fetch_failed(attempt, kinds.AUTHENTICATION_FAILED, str(error)) from error
-        timeout = repository.spec.timeout or helm_repository.TIMEOUT
-        return IndexedCharts(self.files, self.pipeline.storage.locate(artifact.path), auth, timeout)
+        return IndexedCharts(self.charts.files, self.pipeline.storage.locate(artifact.path), auth, timeout)
+
+    async def _open_registry(
+        self, attempt: Attempt[HelmChart], repository: HelmRepository, within: timedelta
+    ) -> ChartSource:
+        if repository.spec.provider not in ("", "generic"):
+            text = f"not supported yet: spec.provider {repository.spec.provider} of HelmRepository"
+            raise pipeline.never(attempt, kinds.UNSUPPORTED, text)
+        try:
+            url = oci_url.parse(repository.spec.url, needs_path=False)
+            auth = await registry_auth.read_of_repository(self.pipeline, repository, url)
+        except InvalidOciUrl as error:
+            raise pipeline.never(attempt, kinds.URL_INVALID, str(error)) from error
+        except BadCredentials as error:
+            raise pipeline.fetch_failed(attempt, kinds.AUTHENTICATION_FAILED, str(error)) from error
+        return RegistryCharts(self.charts.registries, url, auth, within)
 
     async def _find(self, attempt: Attempt[HelmChart], source: ChartSource) -> Chart:
         spec = attempt.obj.spec

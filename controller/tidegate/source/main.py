@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from tidegate.adapters.git_remotes import GitRemotes
 from tidegate.adapters.http_files import HttpFiles
+from tidegate.adapters.oci import Registries
 from tidegate.runtime import probes, threads
 from tidegate.runtime.cache import Cache
 from tidegate.runtime.client import Client
@@ -21,8 +22,9 @@ from tidegate.runtime.resources import resource_of
 from tidegate.runtime.watch import Selection
 from tidegate.source import conditions, server, watches
 from tidegate.source.git_repository import GitRepositoryReconciler
-from tidegate.source.helm_chart import HelmChartReconciler
+from tidegate.source.helm_chart import Charts, HelmChartReconciler
 from tidegate.source.helm_repository import HelmRepositoryReconciler
+from tidegate.source.oci_repository import OCIRepositoryReconciler
 from tidegate.source.pipeline import Pipeline
 from tidegate.source.polls import Polls
 from tidegate.source.storage import Retention, Storage
@@ -35,6 +37,7 @@ from tidegate_api import codec
 from tidegate_api.source.v1.git_repository import GitRepository
 from tidegate_api.source.v1.helm_chart import HelmChart
 from tidegate_api.source.v1.helm_repository import HelmRepository
+from tidegate_api.source.v1.oci_repository import OCIRepository
 from tidegate_api.source.v1.source import Source
 
 NAME = "source-controller"
@@ -65,12 +68,14 @@ async def build(program: Program, stack: AsyncExitStack) -> Unit:
     plugs = _Plugs(program, client, recorder, Pipeline(client, storage, flags.interval_jitter_percentage))
     remotes = await stack.enter_async_context(GitRemotes(root / ".repositories"))
     files = await stack.enter_async_context(HttpFiles())
+    registries = await stack.enter_async_context(Registries())
     polls = Polls(lambda key: plugs.controllers[GitRepository].queue.add(key))  # noqa: PLW0108 - it comes later
     plugs.add(GitRepository, lambda cache, tools: GitRepositoryReconciler(plugs.pipeline, cache, tools, remotes, polls))
     plugs.add(HelmRepository, lambda cache, tools: HelmRepositoryReconciler(plugs.pipeline, cache, tools, files))
-    repositories = plugs.caches[HelmRepository]
-    plugs.add(HelmChart, lambda cache, tools: HelmChartReconciler(plugs.pipeline, cache, tools, repositories, files))
-    watches.connect_charts(repositories, plugs.caches[HelmChart], plugs.controllers[HelmChart])
+    charts = Charts(plugs.caches[HelmRepository], files, registries)
+    plugs.add(HelmChart, lambda cache, tools: HelmChartReconciler(plugs.pipeline, cache, tools, charts))
+    plugs.add(OCIRepository, lambda cache, tools: OCIRepositoryReconciler(plugs.pipeline, cache, tools, registries))
+    watches.connect_charts(charts.repositories, plugs.caches[HelmChart], plugs.controllers[HelmChart])
     return Unit(
         name=NAME,
         caches=list(plugs.caches.values()),

@@ -1,0 +1,72 @@
+"""The credentials for OCI registries, from the Secrets that a source names."""
+
+import dataclasses
+from collections.abc import Mapping
+
+from tidegate.adapters import oci_auth
+from tidegate.adapters.git_auth import GitAuth
+from tidegate.adapters.oci_auth import InvalidDockerConfig, RegistryAuth
+from tidegate.adapters.oci_url import OciUrl
+from tidegate.runtime.resources import SERVICE_ACCOUNTS
+from tidegate.source import credentials
+from tidegate.source.pipeline import BadCredentials, Pipeline
+from tidegate_api.meta.objects import ObjectKey
+from tidegate_api.meta.references import LocalObjectReference
+from tidegate_api.source.v1.helm_repository import HelmRepository
+from tidegate_api.source.v1.oci_repository import OCIRepository
+
+DOCKER_CONFIG = ".dockerconfigjson"
+
+
+async def read_of_repository(steps: Pipeline, repository: HelmRepository, url: OciUrl) -> RegistryAuth:
+    """Of a HelmRepository: a user name and password, or a docker config. Raises: BadCredentials."""
+    spec, namespace = repository.spec, repository.metadata.namespace
+    secret = await _read(steps, namespace, spec.secret_ref)
+    certificates = await _read(steps, namespace, spec.cert_secret_ref)
+    if secret is not None and DOCKER_CONFIG in secret:
+        found = _from_docker_config(secret, url, spec.secret_ref)
+        return RegistryAuth(_with_login(credentials.read(None, certificates), found), spec.insecure)
+    return RegistryAuth(credentials.read(secret, certificates), spec.insecure)
+
+
+async def read(steps: Pipeline, repository: OCIRepository, url: OciUrl) -> RegistryAuth:
+    """Of an OCIRepository: docker configs of its Secret and of its service account. Raises: BadCredentials."""
+    spec, namespace = repository.spec, repository.metadata.namespace
+    references = [spec.secret_ref] if spec.secret_ref is not None else []
+    if spec.service_account_name:
+        references += await _pull_secrets(steps, ObjectKey(namespace, spec.service_account_name))
+    login = ("", "")
+    for reference in references:
+        secret = await steps.read_secret(ObjectKey(namespace, reference.name))
+        login = _from_docker_config(secret, url, reference)
+        if any(login):
+            break
+    certificates = await _read(steps, namespace, spec.cert_secret_ref)
+    return RegistryAuth(_with_login(credentials.read(None, certificates), login), spec.insecure)
+
+
+async def _read(steps: Pipeline, namespace: str, reference: LocalObjectReference | None) -> dict[str, bytes] | None:
+    return await steps.read_secret(ObjectKey(namespace, reference.name)) if reference is not None else None
+
+
+async def _pull_secrets(steps: Pipeline, key: ObjectKey) -> list[LocalObjectReference]:
+    account = await steps.client.find(SERVICE_ACCOUNTS, key)
+    if account is None:
+        raise BadCredentials(f"failed to get service account '{key}': serviceaccounts \"{key.name}\" not found")
+    return [LocalObjectReference(name=str(one.get("name"))) for one in account.get("imagePullSecrets") or []]
+
+
+def _from_docker_config(
+    secret: Mapping[str, bytes], url: OciUrl, reference: LocalObjectReference | None
+) -> tuple[str, str]:
+    name = reference.name if reference is not None else ""
+    if DOCKER_CONFIG not in secret:
+        raise BadCredentials(f"invalid credentials in secret '{name}': no '{DOCKER_CONFIG}' key")
+    try:
+        return oci_auth.from_docker_config(secret[DOCKER_CONFIG], url.host)
+    except InvalidDockerConfig as error:
+        raise BadCredentials(f"invalid credentials in secret '{name}': {error}") from error
+
+
+def _with_login(auth: GitAuth, login: tuple[str, str]) -> GitAuth:
+    return dataclasses.replace(auth, username=login[0], password=login[1])
