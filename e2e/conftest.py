@@ -13,6 +13,7 @@ import pytest_asyncio
 
 from e2e.flux import Flux
 from e2e.receiver import EventReceiver
+from e2e.releases import Shop
 from e2e.shards import ACCOUNTS
 from e2e.tenant import SHARD, Tenant
 from hack.controlplane import builds, catalogue, external
@@ -41,6 +42,7 @@ BUILDS = {
     "registry": ("registry",),
     "helm": ("helm",),
     "helm_cli": ("helm",),
+    "helm_on_cluster": ("helm",),
     "flux": ("flux",),
 }
 """What has to be built before a test that uses a fixture."""
@@ -129,6 +131,24 @@ def helm() -> Path:
 def helm_cli(helm: Path, tmp_path_factory: pytest.TempPathFactory) -> Helm:
     """The helm command where no cluster is needed."""
     return Helm(helm, tmp_path_factory.mktemp("helm"))
+
+
+@pytest.fixture(scope="session")
+def helm_on_cluster(helm: Path, installed: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Helm:
+    """The helm command on a cluster with everything installed, as its administrator."""
+    return Helm(helm, tmp_path_factory.mktemp("helm"), installed.admin)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def shop(tenant: Tenant, chart_repository: ChartRepository) -> Shop:
+    """A tenant with a chart repository."""
+    return Shop(tenant, chart_repository)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def sharded_shop(shard: Tenant, chart_repository: ChartRepository) -> Shop:
+    """The same with controllers of the test's own."""
+    return Shop(shard, chart_repository)
 
 
 @pytest.fixture(scope="session")

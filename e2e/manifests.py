@@ -8,6 +8,7 @@ from hack.controlplane.api import JsonObject
 
 SOURCE_API = "source.toolkit.fluxcd.io/v1"
 KUSTOMIZE_API = "kustomize.toolkit.fluxcd.io/v1"
+HELM_API = "helm.toolkit.fluxcd.io/v2"
 
 
 def as_yaml(*objects: JsonObject) -> str:
@@ -57,6 +58,20 @@ def a_kustomization(name: str, **spec: Any) -> JsonObject:
     """A Kustomization of the source `app` that is woken by events alone; None takes a field away."""
     defaults = {"interval": "1h", "prune": True, "sourceRef": {"kind": "GitRepository", "name": "app"}}
     return an_object(KUSTOMIZE_API, "Kustomization", name, spec=_present({**defaults, **spec}))
+
+
+def a_helm_repository(url: str, name: str = "charts", **spec: Any) -> JsonObject:
+    """A HelmRepository that is asked on demand; of type `oci` where its URL is a registry's."""
+    kind = {"type": "oci", "insecure": True} if url.startswith("oci://") else {}
+    return an_object(SOURCE_API, "HelmRepository", name, spec={"url": url, "interval": "1h", **kind, **spec})
+
+
+def a_helm_release(name: str, version: str, chart: str = "", **spec: Any) -> JsonObject:
+    """A HelmRelease of a chart (of its own name, unless told otherwise) of the HelmRepository `charts`."""
+    source = {"kind": "HelmRepository", "name": "charts"}
+    template = {"spec": {"chart": chart or name, "version": version, "sourceRef": source}}
+    defaults = {"interval": "1h", "timeout": "20s", "chart": template}
+    return an_object(HELM_API, "HelmRelease", name, spec=_present({**defaults, **spec}))
 
 
 def _present(fields: JsonObject) -> JsonObject:

@@ -211,7 +211,11 @@ class Tenant:
     def _labelled(self, obj: JsonObject) -> JsonObject:
         if not self.shard:
             return obj
-        return {**obj, "metadata": {**obj["metadata"], "labels": {SHARD: self.shard}}}
+        labels = {"labels": {SHARD: self.shard}}
+        labelled = {**obj, "metadata": {**obj["metadata"], **labels}}
+        if obj["kind"] == RELEASE:  # the chart that is made of it is for the same controllers
+            labelled["spec"] = {**obj["spec"], "chart": {**obj["spec"]["chart"], "metadata": labels}}
+        return labelled
 
     async def _story_of(self, kind: str, name: str, found: JsonObject | None, seconds: float) -> str:
         """What anybody needs to find out why."""

@@ -46,7 +46,7 @@ def main() -> int:
     narrator = Narrator()
     narrator.title("Tidegate, from the first commit to a killed controller", _below(options))
     try:
-        builds.ensure(catalogue.CONTROL_PLANE)
+        builds.ensure([*catalogue.CONTROL_PLANE, "registry", "helm"])
         return asyncio.run(Demo(options, narrator).run())
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -136,7 +136,8 @@ def _is_set(name: str) -> bool:
 def _below(options: Options) -> str:
     layout = "each controller in a process of its own" if options.separate else "all controllers in one process"
     lines = [
-        f"A real etcd, API server and scheduler, pods played by kwok, a real Git server; {layout}; all on loopback."
+        "A real etcd, API server and scheduler, pods played by kwok, a real Git server and OCI registry; "
+        f"{layout}; all on loopback."
     ]
     if external.find() is not None:
         lines.append(f"{external.VARIABLE} is not used: the demo kills and plays, and does so on a cluster of its own.")

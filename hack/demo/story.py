@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
-from hack.demo.acts import crash, delivery, hands, mistakes
+from hack.demo.acts import crash, delivery, hands, mistakes, releases
 from hack.demo.stage.setting import Setting
 
 Act = Callable[[Setting], Awaitable[None]]
@@ -17,6 +17,14 @@ STORY: tuple[Act, ...] = (
     hands.edit,
     hands.delete,
     delivery.remove_application,
+    releases.build,
+    releases.install,
+    releases.upgrade,
+    releases.add,
+    releases.mistake,
+    releases.failing_hook,
+    releases.fix,
+    releases.remove,
     crash.kill,
     crash.compare,
 )

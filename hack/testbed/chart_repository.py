@@ -59,18 +59,17 @@ class ChartRepository:
 
     def push(self, chart: Chart) -> None:
         """Publish a version; it is in the index from now on."""
-        self._archives[chart.file_name] = charts.package(chart)
-        entry = {
-            "apiVersion": "v2",
-            "appVersion": chart.app_version or chart.version,
-            "created": "2026-11-01T00:00:00Z",
-            "digest": charts.digest(chart),
-            "name": chart.name,
-            "urls": [chart.file_name],
-            "version": chart.version,
-        }
-        others = [one for one in self._entries.get(chart.name, []) if one["version"] != chart.version]
-        self._entries[chart.name] = [entry, *others]
+        self.push_archive(charts.package(chart))
+
+    def push_archive(self, archive: bytes) -> None:
+        """The same with an archive that somebody else has packed."""
+        head = charts.head_of(archive)
+        name, file = head["name"], f"{head['name']}-{head['version']}.tgz"
+        self._archives[file] = archive
+        digest = hashlib.sha256(archive).hexdigest()
+        entry = {**head, "created": "2026-11-01T00:00:00Z", "digest": digest, "urls": [file]}
+        others = [one for one in self._entries.get(name, []) if one["version"] != head["version"]]
+        self._entries[name] = [entry, *others]
 
     def serve(self, file: str, content: bytes) -> None:
         """Any content under a name: an archive that is not what the index says."""

@@ -7,6 +7,9 @@ import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 APP_TEMPLATES = {
     "deployment.yaml": """
@@ -130,6 +133,17 @@ def package(chart: Chart) -> bytes:
 def digest(chart: Chart) -> str:
     """SHA-256 of the archive, in hex."""
     return hashlib.sha256(package(chart)).hexdigest()
+
+
+def head_of(archive: bytes) -> dict[str, Any]:
+    """What an archive's Chart.yaml says."""
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        entry = next(one for one in tar if one.name.count("/") == 1 and one.name.endswith("/Chart.yaml"))
+        content = tar.extractfile(entry)
+        assert content is not None
+        found = yaml.safe_load(content.read())
+    assert isinstance(found, dict)
+    return found
 
 
 def write(chart: Chart, directory: Path) -> Path:

@@ -47,12 +47,19 @@ def authorization(auth: GitAuth, url: GitUrl) -> str:
     """
     username = auth.username or (url.username if auth.password else "")
     if username or auth.password:
-        return "Basic " + base64.b64encode(f"{username}:{auth.password}".encode("utf-8", "surrogateescape")).decode()
+        return basic(username, auth.password)
     if not auth.bearer_token:
         return ""
     if not auth.bearer_token.isascii() or not auth.bearer_token.isprintable():
         raise InvalidCredentials("the bearer token has characters that no HTTP header can hold")
     return f"Bearer {auth.bearer_token}"
+
+
+def basic(username: str, password: str) -> str:
+    """The value of an Authorization header for a user name and password, "" where neither is given."""
+    if not username and not password:
+        return ""
+    return "Basic " + base64.b64encode(f"{username}:{password}".encode("utf-8", "surrogateescape")).decode()
 
 
 def tls_context(auth: GitAuth, *, with_certificate: bool = True) -> ssl.SSLContext:

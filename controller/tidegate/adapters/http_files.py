@@ -24,7 +24,7 @@ from tidegate.adapters import git_auth, proxies
 from tidegate.adapters.git_auth import GitAuth
 from tidegate.adapters.git_errors import InvalidCredentials
 from tidegate.adapters.git_url import mask
-from tidegate.adapters.redaction import redact
+from tidegate.adapters.redaction import readable, redact
 from tidegate.runtime.errors import TidegateError
 
 REDIRECTS = 10
@@ -98,7 +98,7 @@ class HttpFiles:
             async with asyncio.timeout(within.total_seconds()), self._open(url, auth, etag) as response:
                 if response.status == 304 and etag:
                     return Downloaded(is_new=False, etag=etag)
-                _require_success(url, response)
+                _require_success(url, response, auth)
                 sha256, size = await _receive(response, target, limit)
                 return Downloaded(is_new=True, etag=response.headers.get("ETag", ""), sha256=sha256, size=size)
         except TimeoutError as error:
@@ -157,9 +157,9 @@ def _is_trusted(url: str, auth: HttpAuth) -> bool:
 def _headers(url: str, auth: HttpAuth, etag: str) -> dict[str, str]:
     headers = {"If-None-Match": etag} if etag else {}
     credentials = auth.credentials
-    if _is_trusted(url, auth) and (credentials.username or credentials.password):
-        basic = aiohttp.BasicAuth(credentials.username, credentials.password, encoding="utf-8")
-        headers["Authorization"] = basic.encode()
+    basic = git_auth.basic(credentials.username, credentials.password)
+    if basic and _is_trusted(url, auth):
+        headers["Authorization"] = basic
     return headers
 
 
@@ -176,11 +176,13 @@ def _proxy(url: str) -> str | None:
     return proxies.find_proxy(*origin_of(url))
 
 
-def _require_success(url: str, response: aiohttp.ClientResponse) -> None:
-    if response.status in (401, 403, 407):
-        raise Unauthorized(f"failed to fetch {mask(url)} : {response.status} {response.reason}")
-    if response.status != 200:
-        raise HttpError(f"failed to fetch {mask(url)} : {response.status} {response.reason}")
+def _require_success(url: str, response: aiohttp.ClientResponse, auth: HttpAuth) -> None:
+    """A server may say back what it was sent: its words are cleaned before anybody sees them."""
+    if response.status == 200:
+        return
+    said = redact(readable(response.reason or "", 64), auth.credentials.secrets)
+    kind = Unauthorized if response.status in (401, 403, 407) else HttpError
+    raise kind(f"failed to fetch {mask(url)} : {response.status} {said}")
 
 
 async def _receive(response: aiohttp.ClientResponse, target: Path, limit: int) -> tuple[str, int]:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from tidegate.adapters import git_auth
 from tidegate.adapters.git_auth import GitAuth
 from tidegate.adapters.oci_errors import OciUnauthorized
 from tidegate.runtime.errors import TidegateError
@@ -78,10 +79,7 @@ def require_safe_realm(realm: str, *, insecure: bool) -> None:
 
 def basic(auth: RegistryAuth) -> str:
     """The value of an Authorization header, "" without credentials."""
-    own = auth.credentials
-    if not own.username and not own.password:
-        return ""
-    return "Basic " + base64.b64encode(f"{own.username}:{own.password}".encode()).decode()
+    return git_auth.basic(auth.credentials.username, auth.credentials.password)
 
 
 def _host(name: str) -> str:

@@ -1,7 +1,7 @@
 """Who plays: the objects that the story is about."""
 
 from hack.controlplane.api import JsonObject
-from hack.demo.stage import manifests
+from hack.demo.stage import charts, manifests
 from hack.demo.stage.view import Key
 from hack.testbed.controller import NAMESPACE
 
@@ -16,6 +16,13 @@ WEB_SERVICE = Key("Service", SHOP, "web")
 CATALOGUE = Key("Deployment", SHOP, "catalogue")
 CATALOGUE_SERVICE = Key("Service", SHOP, "catalogue")
 DEPLOYMENTS = f"/apis/apps/v1/namespaces/{SHOP}/deployments"
+RELEASES = Key("Kustomization", NAMESPACE, "releases")
+APPA = Key("Deployment", charts.NAMESPACE, "appa")
+APPA_SERVICE = Key("Service", charts.NAMESPACE, "appa")
+APPA_CONFIG = Key("ConfigMap", charts.NAMESPACE, "appa")
+APPA_RELEASE = Key("HelmRelease", charts.NAMESPACE, "appa")
+APPB = Key("Deployment", charts.NAMESPACE, "appb")
+HELM_REPOSITORIES = f"/apis/source.toolkit.fluxcd.io/v1/namespaces/{charts.NAMESPACE}/helmrepositories"
 SERVICES = f"/api/v1/namespaces/{SHOP}/services"
 
 
@@ -34,6 +41,16 @@ def apps() -> JsonObject:
     """An overlay; it waits for the infrastructure."""
     spec = {**_spec("./apps/production"), "dependsOn": [{"name": INFRASTRUCTURE.name}]}
     return _object("kustomize.toolkit.fluxcd.io/v1", APPS, spec)
+
+
+def releases() -> JsonObject:
+    """HelmReleases and where their charts come from; it does not wait for them."""
+    return _object("kustomize.toolkit.fluxcd.io/v1", RELEASES, {**_spec("./releases"), "wait": False})
+
+
+def released(name: str) -> tuple[Key, Key]:
+    """The Deployment and the HelmRelease of that name."""
+    return Key("Deployment", charts.NAMESPACE, name), Key("HelmRelease", charts.NAMESPACE, name)
 
 
 def _spec(path: str) -> JsonObject:

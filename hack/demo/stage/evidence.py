@@ -3,10 +3,12 @@
 import json
 
 from hack.controlplane.api import Api, JsonObject
+from hack.demo.stage.charts import NAMESPACE
 from hack.demo.stage.view import View
 from hack.testbed.controller import Controllers
 
-EVENTS = "/api/v1/namespaces/flux-system/events"
+EVENTS = [f"/api/v1/namespaces/{name}/events" for name in ("flux-system", NAMESPACE)]
+KINDS = ("GitRepository", "Kustomization", "HelmRepository", "HelmChart", "HelmRelease")
 KEPT_EVENTS = 12
 KEPT_LINES = 15
 
@@ -14,9 +16,9 @@ KEPT_LINES = 15
 async def collect(view: View, api: Api, controllers: Controllers) -> str:
     """Conditions, the last events, the ends of the logs."""
     lines = ["conditions:"]
-    for kind in ("GitRepository", "Kustomization"):
+    for kind in KINDS:
         lines += [line for found in view.all(kind) for line in _conditions(found)]
-    events = (await api.get(EVENTS))["items"]
+    events = [event for path in EVENTS for event in (await api.get(path))["items"]]
     events.sort(key=lambda event: event["metadata"]["creationTimestamp"])
     lines += ["", "events:", *map(_event, events[-KEPT_EVENTS:])]
     for name, controller in controllers.programs.items():

@@ -1,11 +1,12 @@
 """The end of the demo: the table, what it cost, and how to go on where KEEP=1 asks for that."""
 
 from hack.controlplane import builds
+from hack.demo.stage.charts import NAMESPACE
 from hack.demo.stage.setting import REPOSITORY, Setting
 from hack.testbed.controller import Memory
 
 MIB = 1024 * 1024
-AGENTS = ("source-controller", "kustomize-controller", "tidegate")
+AGENTS = ("source-controller", "kustomize-controller", "helm-controller", "tidegate")
 
 
 def show(stage: Setting) -> None:
@@ -33,7 +34,7 @@ def show_how_to_use(stage: Setting) -> None:
     say("\nEverything stays up until Ctrl-C. In another terminal:\n", style="bold")
     say(f"  export KUBECONFIG={stage.plane.admin}")
     say(f"  alias kubectl={builds.kubectl()}")
-    say("  kubectl get gitrepositories,kustomizations -A")
+    say("  kubectl get gitrepositories,kustomizations,helmreleases -A")
     say("  kubectl -n shop get deployments,pods\n")
     if builds.missing(["flux"]):
         say("  # the flux CLI is not built yet: python -m hack.controlplane build flux")
@@ -42,6 +43,8 @@ def show_how_to_use(stage: Setting) -> None:
         say("  flux get all")
         say("  flux tree kustomization apps")
         say("  flux reconcile kustomization apps --with-source\n")
+    say(f"  alias helm={stage.helm.binary}")
+    say(f"  helm list -n {NAMESPACE}\n")
     say(f"  git clone {repository} && cd {REPOSITORY.rpartition('/')[2]}")
     say("  # change something, git push, then: flux reconcile source git manifests\n")
     say(f"  tail -f {stage.controllers.kustomize.log}")

@@ -60,6 +60,11 @@ class Narrator:
         if len(lines) > SHOWN_LINES:
             self._print(f"  … and {len(lines) - SHOWN_LINES} more", style="dim")
 
+    def program(self, lines: list[str]) -> None:
+        """What a program printed, as it printed it."""
+        for line in lines:
+            self.console.print(Text(" " * INDENT + line), soft_wrap=True)
+
     def table(self, table: Table) -> None:
         self.console.print()
         self.console.print(table)

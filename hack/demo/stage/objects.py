@@ -29,6 +29,12 @@ def has_failed(found: Found, revision: str, reason: str) -> bool:
     return is_so and status.get("lastAttemptedRevision") == revision
 
 
+def is_released(found: Found, version: str) -> bool:
+    """A HelmRelease that is Ready for its present spec, with its chart in that version."""
+    newest: JsonObject = next(iter(((found or {}).get("status") or {}).get("history") or []), {})
+    return is_ready(found) and newest.get("chartVersion") == version
+
+
 def has_handled(found: Found, token: str) -> bool:
     """Whether that request to reconcile has been answered."""
     return ((found or {}).get("status") or {}).get("lastHandledReconcileAt") == token

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from hack.controlplane import catalogue
+from hack.controlplane import builds, catalogue
 from hack.controlplane.api import Api
 from hack.controlplane.cluster import ControlPlane
 from hack.demo.stage import config
@@ -17,10 +17,14 @@ from hack.demo.stage.narrator import Narrator
 from hack.demo.stage.timetable import Timetable
 from hack.demo.stage.view import View
 from hack.testbed.audit import AuditLog
-from hack.testbed.controller import KUSTOMIZE, NAMESPACE, SEPARATE, SOURCE, TOGETHER, Controllers, Memory
+from hack.testbed.chart_repository import ChartRepository
+from hack.testbed.controller import KUSTOMIZE, NAMESPACE, SEPARATE, TOGETHER, Controllers, Memory
 from hack.testbed.fault_proxy import FaultProxy
 from hack.testbed.git_repo import GitRepo
 from hack.testbed.git_server import GitServer, Manners
+from hack.testbed.helm import Helm
+from hack.testbed.pipeline import Pipeline
+from hack.testbed.registry import Registry
 
 REPOSITORY = "team/manifests"
 NAMED_FILES = 3
@@ -115,6 +119,11 @@ class Setting:
         self.git = await enter(GitServer(self.plane.directory / "git", Manners(push=True)))
         self.repository: GitRepo = self.git.create(REPOSITORY)
         say.done(f"Git over smart HTTP at {self.git.url(REPOSITORY)}")
+        self.registry = await enter(Registry(self.plane.directory / "registry"))
+        self.charts = await enter(ChartRepository())
+        self.helm = Helm(builds.path("helm"), self.plane.directory / "helm", self.plane.admin)
+        self.pipeline = Pipeline(self.helm, self.registry.charts, self.plane.directory / "pipeline")
+        say.done(f"OCI registry at {self.registry.host}, Helm repository at {self.charts.url}")
         with say.working("applying config/"):
             counts = await config.apply(self.plane.admin, self.plane.directory / "kubectl-cache")
         definitions = f"{counts[config.DEFINITION]} CRDs, {counts['RBAC']} RBAC objects"
@@ -138,7 +147,7 @@ class Setting:
 
     def _kubeconfig(self, program: str) -> Path:
         """As its own service account, through the proxy. One process has one identity: that of the one that applies."""
-        account = f"system:serviceaccount:{NAMESPACE}:{SOURCE if program == SOURCE else KUSTOMIZE}"
+        account = f"system:serviceaccount:{NAMESPACE}:{program if program in SEPARATE else KUSTOMIZE}"
         written = self.plane.kubeconfig(account, server=self.proxy.address)
         return written.rename(written.with_name(f"{program}.kubeconfig"))  # a colon divides KUBECONFIG into files
 

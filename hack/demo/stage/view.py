@@ -17,6 +17,9 @@ from hack.controlplane.cluster import ControlPlane
 PATHS = {
     "GitRepository": "/apis/source.toolkit.fluxcd.io/v1/gitrepositories",
     "Kustomization": "/apis/kustomize.toolkit.fluxcd.io/v1/kustomizations",
+    "HelmRepository": "/apis/source.toolkit.fluxcd.io/v1/helmrepositories",
+    "HelmChart": "/apis/source.toolkit.fluxcd.io/v1/helmcharts",
+    "HelmRelease": "/apis/helm.toolkit.fluxcd.io/v2/helmreleases",
     "Deployment": "/apis/apps/v1/deployments",
     "Service": "/api/v1/services",
     "ConfigMap": "/api/v1/configmaps",
