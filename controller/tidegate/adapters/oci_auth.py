@@ -1,0 +1,125 @@
+"""Who we are to an OCI registry: from a Secret to a TLS context, a proxy, and the header of Basic."""
+
+import base64
+import binascii
+import json
+import ssl
+from dataclasses import dataclass, field
+from typing import Self
+from urllib.parse import urlsplit
+
+from tidegate.adapters import git_auth, git_errors, proxies
+from tidegate.adapters.git_auth import GitAuth
+from tidegate.adapters.oci_errors import InvalidCredentials
+
+_SPOKEN_PROXIES = ("http", "https")
+_DOCKER_HUB = frozenset(("docker.io", "index.docker.io", "registry-1.docker.io"))
+_IDENTITY_USER = "<token>"  # Docker's mark: the password is an identity token
+
+
+@dataclass(frozen=True)
+class RegistryAuth:
+    """What a Secret gives; all empty is anonymous. `insecure` speaks plain HTTP to the registry."""
+
+    username: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
+    ca: bytes = field(default=b"", repr=False)
+    certificate: bytes = field(default=b"", repr=False)
+    key: bytes = field(default=b"", repr=False)
+    insecure: bool = False
+    proxy: str = field(default="", repr=False)
+    identity_token: str = field(default="", repr=False)
+
+    @classmethod
+    def from_docker_config(cls, data: bytes, host: str) -> Self:
+        """The credentials for `host` in a .dockerconfigjson; anonymous where it has none.
+
+        Raises:
+            InvalidCredentials: it is no Docker config.
+        """
+        try:
+            auths = json.loads(data).get("auths") or {}
+            entry = _find_entry(auths, host)
+            username, password = _pair(entry)
+            token = entry.get("identitytoken") or ""
+        except (ValueError, AttributeError, TypeError, RecursionError) as error:
+            raise InvalidCredentials("the Docker config cannot be read") from error.with_traceback(None)
+        if not all(isinstance(text, str) for text in (username, password, token)):
+            raise InvalidCredentials("the Docker config cannot be read")
+        if username == _IDENTITY_USER:
+            return cls(identity_token=token or password)
+        return cls(username=username, password=password, identity_token=token)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What may be in no text."""
+        basic = f"{self.username}:{self.password}" if self.password else ""
+        proxy = (urlsplit(self.proxy).password or "") if self.proxy and is_proxy(self.proxy) else ""
+        return (self.password, basic, self.identity_token, proxy)
+
+    @property
+    def basic(self) -> str:
+        """The value of the Authorization header of Basic, "" for none."""
+        if not self.username and not self.password:
+            return ""
+        return "Basic " + base64.b64encode(f"{self.username}:{self.password}".encode("utf-8", "replace")).decode()
+
+
+def tls_context(auth: RegistryAuth, *, with_certificate: bool) -> ssl.SSLContext:
+    """The TLS settings for `auth`; `with_certificate` says whether the peer may see the client certificate.
+
+    Raises:
+        InvalidCredentials: the CA, the certificate or the key cannot be read.
+    """
+    parts = GitAuth(ca=auth.ca, client_cert=auth.certificate, client_key=auth.key)
+    try:
+        return git_auth.tls_context(parts, with_certificate=with_certificate)
+    except git_errors.InvalidCredentials as error:
+        raise InvalidCredentials(str(error)) from error
+
+
+def proxy_address(auth: RegistryAuth, scheme: str, host: str, port: int) -> str | None:
+    """The proxy to use: the Secret's, else the environment's.
+
+    Raises:
+        InvalidCredentials: the Secret's is of a kind that is not spoken.
+    """
+    if auth.proxy:
+        if not is_proxy(auth.proxy):
+            raise InvalidCredentials("the proxy address is none of http or https")
+        return auth.proxy
+    address = proxies.find_proxy(scheme, host, port)
+    return address if address and is_proxy(address) else None
+
+
+def is_proxy(address: str) -> bool:
+    """Whether a proxy can be spoken to at `address`."""
+    try:
+        parts = urlsplit(address)
+        return parts.scheme in _SPOKEN_PROXIES and bool(parts.hostname) and parts.port != 0 and address.isprintable()
+    except ValueError:
+        return False
+
+
+def _find_entry(auths: dict[str, dict[str, str]], host: str) -> dict[str, str]:
+    """The entry of `host` as it is written, else one with a scheme or a path."""
+    if host in auths:
+        return auths[host]
+    wanted = _canonical(host)
+    return next((entry for name, entry in auths.items() if _canonical(name) == wanted), {})
+
+
+def _canonical(name: str) -> str:
+    host = name.removeprefix("https://").removeprefix("http://").partition("/")[0].lower()
+    return "docker.io" if host in _DOCKER_HUB else host
+
+
+def _pair(entry: dict[str, str]) -> tuple[str, str]:
+    if not entry.get("auth"):
+        return entry.get("username") or "", entry.get("password") or ""
+    try:
+        padded = entry["auth"].strip() + "=" * (-len(entry["auth"].strip()) % 4)
+        username, _, password = base64.b64decode(padded, validate=True).decode().partition(":")
+    except binascii.Error as error:
+        raise ValueError("no base64") from error
+    return username, password.rstrip("\0")
