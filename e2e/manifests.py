@@ -78,20 +78,6 @@ def _present(fields: JsonObject) -> JsonObject:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def a_helm_repository(name: str, url: str, **spec: Any) -> JsonObject:
-    return an_object(
-        "source.toolkit.fluxcd.io/v1", "HelmRepository", name, spec={"url": url, "interval": "10m", **spec}
-    )
-
-
 def an_oci_repository(name: str, url: str, **spec: Any) -> JsonObject:
     wanted = {"url": url, "interval": "10m", "insecure": True, **spec}
     return an_object(SOURCE_API, "OCIRepository", name, spec=wanted)
-
-
-def a_release(name: str, chart: str, version: str, **spec: Any) -> JsonObject:
-    """A HelmRelease of a chart from the HelmRepository `charts`."""
-    source = {"kind": "HelmRepository", "name": "charts"}
-    template = {"spec": {"chart": chart, "version": version, "sourceRef": source}}
-    wanted = {"interval": "10m", "chart": template, **spec}
-    return an_object("helm.toolkit.fluxcd.io/v2", "HelmRelease", name, spec=wanted)

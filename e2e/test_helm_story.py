@@ -4,7 +4,7 @@ import json
 import subprocess
 from pathlib import Path
 
-from e2e.manifests import a_helm_repository, a_release
+from e2e.manifests import a_helm_release, a_helm_repository
 from e2e.tenant import CHART, HELM_REPOSITORY, RELEASE, Tenant, condition, is_released
 from hack.controlplane.api import JsonObject
 from hack.controlplane.cluster import ControlPlane
@@ -16,8 +16,8 @@ async def test_a_chart_is_released_upgraded_and_uninstalled(
     tenant: Tenant, chart_repository: ChartRepository, helm: Path, installed: ControlPlane
 ) -> None:
     chart_repository.push(Chart("appa", "158.0.0"))
-    await tenant.create(a_helm_repository("charts", chart_repository.url))
-    await tenant.create(a_release("appa", "appa", "158.0.0"))
+    await tenant.create(a_helm_repository(chart_repository.url))
+    await tenant.create(a_helm_release("appa", "158.0.0"))
     found = await tenant.until(RELEASE, "appa", lambda one: is_released(one, "158.0.0"), seconds=40)
     assert condition(found, "Ready")["reason"] == "InstallSucceeded"
     (listed,) = releases(helm, installed, tenant)
@@ -27,7 +27,7 @@ async def test_a_chart_is_released_upgraded_and_uninstalled(
 
     chart_repository.push(Chart("appa", "160.0.0"))
     await tenant.request(HELM_REPOSITORY, "charts")
-    spec = a_release("appa", "appa", "160.0.0")["spec"]
+    spec = a_helm_release("appa", "160.0.0")["spec"]
     await tenant.change(RELEASE, "appa", {"spec": spec})
     found = await tenant.until(RELEASE, "appa", lambda one: is_released(one, "160.0.0"), seconds=40)
     assert condition(found, "Ready")["reason"] == "UpgradeSucceeded"

@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 from e2e.flux import Flux
-from e2e.manifests import a_config_map, a_helm_repository, a_release, an_oci_repository, as_yaml
+from e2e.manifests import a_config_map, a_helm_release, a_helm_repository, an_oci_repository, as_yaml
 from e2e.tenant import CHART, HELM_REPOSITORY, KUSTOMIZATION, OCI_REPOSITORY, RELEASE, Tenant, condition, is_released
 from hack.testbed import charts
 from hack.testbed.charts import Chart
@@ -25,12 +25,12 @@ async def test_a_chart_in_a_registry_is_released_by_version_and_by_range(
 ) -> None:
     path = f"{tenant.namespace}/charts"
     await push(helm, registry, Chart("appa", "158.0.0"), tmp_path, path)
-    await tenant.create(a_helm_repository("charts", f"oci://{registry.host}/{path}", type="oci", insecure=True))
-    await tenant.create(a_release("appa", "appa", "158.0.0"))
+    await tenant.create(a_helm_repository(f"oci://{registry.host}/{path}"))
+    await tenant.create(a_helm_release("appa", "158.0.0"))
     await tenant.until(RELEASE, "appa", lambda one: is_released(one, "158.0.0"), seconds=40)
 
     await push(helm, registry, Chart("appa", "160.0.0"), tmp_path, path)
-    await tenant.change(RELEASE, "appa", {"spec": a_release("appa", "appa", ">=159.0.0 <161.0.0")["spec"]})
+    await tenant.change(RELEASE, "appa", {"spec": a_helm_release("appa", ">=159.0.0 <161.0.0")["spec"]})
     await tenant.until(RELEASE, "appa", lambda one: is_released(one, "160.0.0"), seconds=40)
     found = await tenant.get(HELM_REPOSITORY, "charts")
     assert "artifact" not in found.get("status", {})
@@ -41,8 +41,8 @@ async def test_a_chart_that_is_not_there_is_named_and_found_once_it_is(
     tenant: Tenant, registry: Registry, helm: Path, tmp_path: Path
 ) -> None:
     path = f"{tenant.namespace}/charts"
-    await tenant.create(a_helm_repository("charts", f"oci://{registry.host}/{path}", type="oci", insecure=True))
-    await tenant.create(a_release("appa", "appa", "158.0.0"))
+    await tenant.create(a_helm_repository(f"oci://{registry.host}/{path}"))
+    await tenant.create(a_helm_release("appa", "158.0.0"))
     found = await tenant.until_failed(CHART, f"{tenant.namespace}-appa", "ChartPullError", "not found")
     assert condition(found, "BuildFailed")["status"] == "True"
     release = await tenant.until_failed(RELEASE, "appa", "SourceNotReady", "not found")

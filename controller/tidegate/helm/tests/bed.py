@@ -56,7 +56,7 @@ class Known(Cache[Any]):
     """A cache that reads through."""
 
     def __init__(self, find: Any) -> None:
-        self.find = find
+        self.find = find  # type: ignore[method-assign]
 
 
 class Archives:
@@ -103,6 +103,11 @@ class Desk:
         return [note.reason for note in self.parts.tools.recorder._notes]
 
     @property
+    def inventory(self) -> list[str]:
+        inventory = self.status.inventory
+        return [entry.id for entry in inventory.entries] if inventory is not None else []
+
+    @property
     def history(self) -> list[tuple[int, str, str]]:
         return [(one.version, one.status, one.action) for one in self.status.history]
 
@@ -114,7 +119,8 @@ class Desk:
     def edit(self, patch: JsonObject) -> None:
         def changed(live: JsonObject) -> JsonObject:
             generation = live["metadata"].get("generation", 1) + int("spec" in patch)
-            return merge(live, merge(patch, {"metadata": {"generation": generation}}))
+            merged: JsonObject = merge(live, merge(patch, {"metadata": {"generation": generation}}))
+            return merged
 
         self.server.store.update(RELEASES, KEY, changed)
 
@@ -182,7 +188,7 @@ async def _a_life(server: FakeAPIServer) -> AsyncIterator[Desk]:
 
 def a_source(server: FakeAPIServer) -> Source | None:
     """The HelmChart with the artifact that source-controller would have made at once."""
-    found = _find(server, CHARTS, Source, CHART_KEY)
+    found: Source | None = _find(server, CHARTS, Source, CHART_KEY)
     if found is not None:
         found.metadata.generation = found.status.observed_generation = 1
         found.status.artifact = Artifact(

@@ -2,9 +2,10 @@
 
 import pytest
 
-from tidegate.helm.release.tests.bed import CONFIG_MAPS, Chart
+from tidegate.helm.release.tests.bed import Chart
 from tidegate.helm.tests.bed import CHARTS, GOOD, HOOKED, RELEASES, a_desk
 from tidegate.runtime.controller import Result
+from tidegate.runtime.resources import CONFIG_MAPS
 
 RETRIES = {"install": {"remediation": {"retries": 1}}}
 
@@ -17,7 +18,7 @@ async def test_a_chart_is_installed_and_said_to_be():
         assert desk.message("Ready") == "Helm install succeeded for release apps/web.v1 with chart web@1.0.0"
         assert desk.history == [(1, "deployed", "install")]
         assert desk.process.names(CONFIG_MAPS) == ["one"]
-        assert [entry.id for entry in desk.status.inventory.entries] == ["apps_one__ConfigMap"]
+        assert desk.inventory == ["apps_one__ConfigMap"]
         assert (desk.status.helm_chart, desk.status.storage_namespace) == ("apps/apps-web", "apps")
         assert desk.events == ["HelmChartCreated", "InstallSucceeded"]
         assert desk.process.names(CHARTS) == ["apps-web"]
