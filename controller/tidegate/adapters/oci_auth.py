@@ -42,8 +42,9 @@ class RegistryAuth:
             entry = _find_entry(auths, host)
             username, password = _pair(entry)
             token = entry.get("identitytoken") or ""
-        except (ValueError, AttributeError, TypeError, RecursionError) as error:
-            raise InvalidCredentials("the Docker config cannot be read") from error.with_traceback(None)
+        except (ValueError, AttributeError, TypeError, RecursionError):
+            # Without its cause, which may quote the config.
+            raise InvalidCredentials("the Docker config cannot be read") from None
         if not all(isinstance(text, str) for text in (username, password, token)):
             raise InvalidCredentials("the Docker config cannot be read")
         if username == _IDENTITY_USER:

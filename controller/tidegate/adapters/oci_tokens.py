@@ -45,6 +45,9 @@ class Authorizations:
     def __init__(self) -> None:
         self._known: dict[tuple[OciUrl, RegistryAuth], Authorization] = {}
 
+    def __len__(self) -> int:
+        return len(self._known)
+
     def get(self, url: OciUrl, auth: RegistryAuth) -> str:
         """The header to send, "" for none."""
         known = self._known.get((url, auth))

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -43,11 +44,12 @@ class Registry:
         self.answers: dict[str, Answer] = {}
         self.asked: list[web.Request] = []
         self.port = 0
+        self.scheme = "http"
 
     @property
     def url(self) -> str:
         """Where it is."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
     def serve(self, path: str, body: bytes, content_type: str = "application/json", **headers: str) -> None:
         """Answer `body` below /v2/org/app/."""
@@ -88,15 +90,16 @@ class Registry:
 
 
 @asynccontextmanager
-async def running() -> AsyncIterator[Registry]:
+async def running(tls: ssl.SSLContext | None = None) -> AsyncIterator[Registry]:
     """A registry that runs."""
     registry = Registry()
+    registry.scheme = "https" if tls else "http"
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", registry.handle)
     runner = web.AppRunner(app)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
+        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
         await site.start()
         registry.port = runner.addresses[0][1]
         yield registry

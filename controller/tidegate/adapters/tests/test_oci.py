@@ -123,6 +123,7 @@ async def test_manifests_and_indexes_are_read(registry: Registry) -> None:
     [
         (manifest(manifests=[]), OCI_MANIFEST),
         (manifest(), OCI_INDEX),
+        (manifest(mediaType=OCI_INDEX, manifests=[]), OCI_INDEX),
         (manifest(mediaType=OCI_INDEX), OCI_MANIFEST),
         (manifest(mediaType="text/plain"), "text/plain"),
         (manifest(schemaVersion=1), OCI_MANIFEST),

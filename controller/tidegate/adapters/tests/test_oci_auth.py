@@ -1,3 +1,4 @@
+import asyncio
 import dataclasses
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -30,13 +31,17 @@ async def registry() -> AsyncIterator[Registry]:
         yield registry
 
 
-def give_tokens(registry: Registry, reply: bytes = b'{"token": "abc", "expires_in": 300}', status: int = 200) -> str:
-    """A token server at `registry`; its challenge."""
+def give_tokens(registry: Registry, reply: bytes = b'{"token": "abc", "expires_in": 300}', status: int = 200) -> None:
+    """Make `registry` a token server too."""
 
     async def answer(_: web.Request) -> web.Response:
         return web.Response(body=reply, status=status, headers={"Location": "/elsewhere"})
 
     registry.answers["/token"] = answer
+
+
+def challenge(registry: Registry) -> str:
+    """What sends to the token server, with a scope that nobody should ask for."""
     return f'Bearer realm="{registry.url}/token",service="s",scope="repository:other:push"'
 
 
@@ -54,7 +59,7 @@ async def test_basic(registry: Registry) -> None:
 
 
 async def test_a_token_is_asked_for_once(registry: Registry) -> None:
-    registry.protect(give_tokens_later(registry), "Bearer abc")
+    registry.protect(challenge(registry), "Bearer abc")
     give_tokens(registry)
     async with opened(registry, USER) as repository:
         assert await repository.tags() == await repository.tags() == ["a"]
@@ -64,13 +69,8 @@ async def test_a_token_is_asked_for_once(registry: Registry) -> None:
     assert asked.headers["Authorization"] == USER.basic
 
 
-def give_tokens_later(registry: Registry) -> str:
-    """The challenge alone, for a registry that protects everything it has so far."""
-    return f'Bearer realm="{registry.url}/token",service="s",scope="repository:other:push"'
-
-
 async def test_anonymous_tokens(registry: Registry) -> None:
-    registry.protect(give_tokens_later(registry), "Bearer abc")
+    registry.protect(challenge(registry), "Bearer abc")
     give_tokens(registry, b'{"access_token": "abc"}')
     async with opened(registry) as repository:
         assert await repository.tags() == ["a"]
@@ -78,7 +78,7 @@ async def test_anonymous_tokens(registry: Registry) -> None:
 
 
 async def test_identity_tokens_are_posted(registry: Registry) -> None:
-    registry.protect(give_tokens_later(registry), "Bearer abc")
+    registry.protect(challenge(registry), "Bearer abc")
     seen: list[str] = []
 
     async def answer(request: web.Request) -> web.Response:
@@ -92,7 +92,7 @@ async def test_identity_tokens_are_posted(registry: Registry) -> None:
 
 
 async def test_a_token_that_is_not_accepted_is_asked_for_once_more_only(registry: Registry) -> None:
-    registry.protect(give_tokens_later(registry), "Bearer other")
+    registry.protect(challenge(registry), "Bearer other")
     give_tokens(registry)
     async with opened(registry, USER) as repository:
         with pytest.raises(AuthenticationFailed, match="not accepted"):
@@ -104,7 +104,7 @@ async def test_a_token_that_is_not_accepted_is_asked_for_once_more_only(registry
     "reply", [b"", b"[]", b"{}", b'{"token": 1}', b'{"token": "a\\r\\nX: y"}', b'{"token": "a", "expires_in": "x"}']
 )
 async def test_o3_what_is_no_token_is_refused(registry: Registry, reply: bytes) -> None:
-    registry.protect(give_tokens_later(registry), "Bearer a")
+    registry.protect(challenge(registry), "Bearer a")
     give_tokens(registry, reply)
     async with opened(registry, USER) as repository:
         with pytest.raises(AuthenticationFailed, match="no token"):
@@ -112,7 +112,7 @@ async def test_o3_what_is_no_token_is_refused(registry: Registry, reply: bytes) 
 
 
 async def test_o3_giant_token_replies_are_refused(registry: Registry) -> None:
-    registry.protect(give_tokens_later(registry), "Bearer a")
+    registry.protect(challenge(registry), "Bearer a")
     give_tokens(registry, b" " * 2_000)
     async with opened(registry, USER, OciLimits(token=1_000)) as repository:
         with pytest.raises(BoundExceeded):
@@ -121,7 +121,7 @@ async def test_o3_giant_token_replies_are_refused(registry: Registry) -> None:
 
 @pytest.mark.parametrize("status", [302, 307, 401, 403, 404])
 async def test_o5_token_servers_that_refuse_or_redirect(registry: Registry, status: int) -> None:
-    registry.protect(give_tokens_later(registry), "Bearer a")
+    registry.protect(challenge(registry), "Bearer a")
     give_tokens(registry, b"hunter2hunter2", status)
     async with opened(registry, USER) as repository:
         with pytest.raises(AuthenticationFailed) as caught:
@@ -222,3 +222,16 @@ async def test_credentials_that_cannot_be_used(registry: Registry, auth: Registr
     with pytest.raises(InvalidCredentials):
         async with opened(registry, auth):
             pass
+
+
+async def test_tokens_are_kept_for_one_identity_until_they_expire() -> None:
+    known, url = oci_tokens.Authorizations(), OciUrl("a.io", "org/app")
+    now = asyncio.get_running_loop().time()
+    known.put(url, USER, oci_tokens.Authorization("Bearer abc", now + 300))
+    assert known.get(url, USER) == "Bearer abc"
+    assert known.get(url, NOBODY) == known.get(OciUrl("a.io", "org/other"), USER) == ""
+    known.put(url, USER, oci_tokens.Authorization("Bearer abc", now - 1))
+    assert known.get(url, USER) == ""
+    for number in range(3_000):
+        known.put(OciUrl("a.io", str(number)), USER, oci_tokens.Authorization("Bearer abc", now + 300))
+    assert len(known) <= 1_024
