@@ -1,6 +1,6 @@
 """One HelmRelease on the API server for tests: its chart is at hand, and rendered as it is told."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -55,8 +55,11 @@ HOOKED = Chart(manifest(a_config_map("one")), [HOOK])
 class Known(Cache[Any]):
     """A cache that reads through."""
 
-    def __init__(self, find: Any) -> None:
-        self.find = find  # type: ignore[method-assign]
+    def __init__(self, read: Callable[[ObjectKey], Any]) -> None:
+        self._read = read
+
+    def find(self, key: ObjectKey) -> Any:
+        return self._read(key)
 
 
 class Archives:
@@ -103,13 +106,13 @@ class Desk:
         return [note.reason for note in self.parts.tools.recorder._notes]
 
     @property
-    def inventory(self) -> list[str]:
-        inventory = self.status.inventory
-        return [entry.id for entry in inventory.entries] if inventory is not None else []
-
-    @property
     def history(self) -> list[tuple[int, str, str]]:
         return [(one.version, one.status, one.action) for one in self.status.history]
+
+    @property
+    def inventory(self) -> list[str]:
+        stored = self.status.inventory
+        return [entry.id for entry in stored.entries] if stored is not None else []
 
     @property
     def failures(self) -> tuple[int, int, int]:
@@ -117,12 +120,12 @@ class Desk:
         return status.failures, status.install_failures, status.upgrade_failures
 
     def edit(self, patch: JsonObject) -> None:
-        def changed(live: JsonObject) -> JsonObject:
+        def change(live: JsonObject) -> JsonObject:
             generation = live["metadata"].get("generation", 1) + int("spec" in patch)
-            merged: JsonObject = merge(live, merge(patch, {"metadata": {"generation": generation}}))
-            return merged
+            changed: JsonObject = merge(live, merge(patch, {"metadata": {"generation": generation}}))
+            return changed
 
-        self.server.store.update(RELEASES, KEY, changed)
+        self.server.store.update(RELEASES, KEY, change)
 
     def render(self, chart: Chart) -> None:
         self.process.renderer.chart = chart
@@ -165,7 +168,6 @@ async def _a_life(server: FakeAPIServer) -> AsyncIterator[Desk]:
         process.renderer.chart = GOOD
         client, archives = process.client, Archives()
         writer = StatusWriter(client, RELEASES, "helm-controller", summary.OWNED, lambda _answer: None)
-        find_source = lambda _key: a_source(server)  # noqa: E731 - a cache in one line
         any_archives: Any = archives
         parts = Parts(
             client=client,
@@ -174,7 +176,7 @@ async def _a_life(server: FakeAPIServer) -> AsyncIterator[Desk]:
             artifacts=any_archives,
             cache=Known(lambda key: _find(server, RELEASES, HelmRelease, key)),
             charts=Known(lambda key: _find(server, CHARTS, HelmChart, key)),
-            sources={"HelmChart": Known(find_source)},
+            sources={"HelmChart": Known(lambda _key: a_source(server))},
             settings=Settings(
                 jitter_percent=0,
                 requeue_dependency=timedelta(seconds=30),
