@@ -66,10 +66,10 @@ def a_helm_repository(url: str, name: str = "charts", **spec: Any) -> JsonObject
     return an_object(SOURCE_API, "HelmRepository", name, spec={"url": url, "interval": "1h", **kind, **spec})
 
 
-def a_helm_release(name: str, version: str, chart: str = "", **spec: Any) -> JsonObject:
-    """A HelmRelease of a chart (of its own name, unless told otherwise) of the HelmRepository `charts`."""
-    source = {"kind": "HelmRepository", "name": "charts"}
-    template = {"spec": {"chart": chart or name, "version": version, "sourceRef": source}}
+def a_helm_release(name: str, version: str, chart: str = "", source: str = "charts", **spec: Any) -> JsonObject:
+    """A HelmRelease of a chart (of its own name, unless told otherwise) of a HelmRepository."""
+    reference = {"kind": "HelmRepository", "name": source}
+    template = {"spec": {"chart": chart or name, "version": version, "sourceRef": reference}}
     defaults = {"interval": "1h", "timeout": "20s", "chart": template}
     return an_object(HELM_API, "HelmRelease", name, spec=_present({**defaults, **spec}))
 

@@ -75,7 +75,7 @@ class Tenant:
 
     async def create(self, obj: JsonObject) -> JsonObject:
         """Creates an object of any kind in the namespace."""
-        return await self.api.create(self.path(obj["kind"]), self._labelled(obj))
+        return await self.api.create(self.path(obj["kind"]), self.labelled(obj))
 
     async def find(self, kind: str, name: str) -> JsonObject | None:
         return await self.api.find(self.path(kind, name))
@@ -208,7 +208,8 @@ class Tenant:
                 raise AssertionError(f"no event {reason} with {text!r}\n{story}")
             await asyncio.sleep(POLL_SECONDS)
 
-    def _labelled(self, obj: JsonObject) -> JsonObject:
+    def labelled(self, obj: JsonObject) -> JsonObject:
+        """The object, for the controllers of this tenant's shard where it has one."""
         if not self.shard:
             return obj
         labels = {"labels": {SHARD: self.shard}}

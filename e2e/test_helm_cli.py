@@ -60,18 +60,15 @@ async def test_an_uninstall_by_hand_is_followed_by_an_install(shop: Shop, helm_o
     await shop.until_released("app", "1.0.0", revision=1)
 
 
-async def test_helm_upgrades_what_we_installed_and_we_what_helm_did(shop: Shop, helm_on_cluster: Helm) -> None:
+async def test_an_upgrade_by_hand_is_overtaken_at_once(shop: Shop, helm_on_cluster: Helm) -> None:
     await shop.open(V1)
     await shop.install()
-    url = f"--repo={shop.repository.url}"
+    words = ["app", "app", f"--repo={shop.repository.url}", "--set=color=pink", "--force-conflicts"]
 
-    await helm_on_cluster(
-        "upgrade", "app", "app", url, "--set=color=pink", "--force-conflicts", namespace=shop.tenant.namespace
-    )
-    assert await shop.tenant.data("app") == {"color": "pink"}
-    await shop.tenant.request(RELEASE, "app")
-    await shop.tenant.until_data("app", color="blue")
-    await shop.until_released("app", "1.0.0", revision=3)
+    await helm_on_cluster("upgrade", *words, namespace=shop.tenant.namespace)
+    await shop.until_released("app", "1.0.0", revision=3)  # nobody asked: the release's record is watched
+    assert await shop.tenant.data("app") == {"color": "blue"}
+    assert await shop.statuses() == ["superseded", "superseded", "deployed"]
 
 
 async def test_flux_lists_traces_and_draws_our_releases(shop: Shop, flux_cli: Flux) -> None:

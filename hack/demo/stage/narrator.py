@@ -63,7 +63,9 @@ class Narrator:
     def program(self, lines: list[str]) -> None:
         """What a program printed, as it printed it."""
         for line in lines:
-            self.console.print(Text(" " * INDENT + line), soft_wrap=True)
+            text = Text(" " * INDENT + line)
+            text.truncate(self.console.width, overflow="ellipsis")
+            self.console.print(text, soft_wrap=True)
 
     def table(self, table: Table) -> None:
         self.console.print()
