@@ -8,6 +8,9 @@ Git     git_remotes (all of a process) → git_remote (one repository: refs, fet
         git_objects                     THE door to pygit2: a bare repository of objects
         git_commits, git_trees          raw commits and trees as values
         git_errors, git_limits          everything that can go wrong, drawn as a tree; how much anything may cost
+OCI     oci                             registries and repositories: tags, manifests, blobs; made of
+        oci_url, oci_auth, oci_tokens   addresses, Secrets, challenges answered; oci_http the only way out
+        oci_manifests, oci_errors       manifests as values; everything that can go wrong, drawn as a tree
 Files   archive                         the face of packing (artifacts written) and unpacking (strangers' tar.gz)
         folders, jail, bounds           trees to read; a directory that writes cannot leave; what they may hold
         walking, segments               what goes into an archive; pieces of it that need no compressing again

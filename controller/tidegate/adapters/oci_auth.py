@@ -1,91 +1,126 @@
-"""Who we are to an OCI registry: docker's config files, and the challenges that registries answer with. Pure."""
+"""Who we are to an OCI registry: from a Secret to a TLS context, a proxy, and the header of Basic."""
 
 import base64
 import binascii
-import re
+import json
+import ssl
 from dataclasses import dataclass, field
+from typing import Self
 from urllib.parse import urlsplit
 
-import msgspec
-
-from tidegate.adapters import git_auth
+from tidegate.adapters import git_auth, git_errors, proxies
 from tidegate.adapters.git_auth import GitAuth
-from tidegate.adapters.oci_errors import OciUnauthorized
-from tidegate.runtime.errors import TidegateError
+from tidegate.adapters.oci_errors import InvalidCredentials
 
-_PARAMETER = re.compile(r'([a-zA-Z]+)="([^"]*)"')
-_DOCKER_HUB = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
-
-
-class InvalidDockerConfig(TidegateError):
-    """A Secret's docker config cannot be read; the message has none of it."""
+_SPOKEN_PROXIES = ("http", "https")
+_DOCKER_HUB = frozenset(("docker.io", "index.docker.io", "registry-1.docker.io"))
+_IDENTITY_USER = "<token>"  # Docker's mark: the password is an identity token
 
 
 @dataclass(frozen=True)
 class RegistryAuth:
-    """Credentials, certificates, and whether plain HTTP is spoken."""
+    """What a Secret gives; all empty is anonymous. `insecure` speaks plain HTTP to the registry."""
 
-    credentials: GitAuth = field(default_factory=GitAuth)
+    username: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
+    ca: bytes = field(default=b"", repr=False)
+    certificate: bytes = field(default=b"", repr=False)
+    key: bytes = field(default=b"", repr=False)
     insecure: bool = False
+    proxy: str = field(default="", repr=False)
+    identity_token: str = field(default="", repr=False)
+
+    @classmethod
+    def from_docker_config(cls, data: bytes, host: str) -> Self:
+        """The credentials for `host` in a .dockerconfigjson; anonymous where it has none.
+
+        Raises:
+            InvalidCredentials: it is no Docker config.
+        """
+        try:
+            auths = json.loads(data).get("auths") or {}
+            entry = _find_entry(auths, host)
+            username, password = _pair(entry)
+            token = entry.get("identitytoken") or ""
+        except (ValueError, AttributeError, TypeError, RecursionError):
+            # Without its cause, which may quote the config.
+            raise InvalidCredentials("the Docker config cannot be read") from None
+        if not all(isinstance(text, str) for text in (username, password, token)):
+            raise InvalidCredentials("the Docker config cannot be read")
+        if username == _IDENTITY_USER:
+            return cls(identity_token=token or password)
+        return cls(username=username, password=password, identity_token=token)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What may be in no text."""
+        basic = f"{self.username}:{self.password}" if self.password else ""
+        proxy = (urlsplit(self.proxy).password or "") if self.proxy and is_proxy(self.proxy) else ""
+        return (self.password, basic, self.identity_token, proxy)
+
+    @property
+    def basic(self) -> str:
+        """The value of the Authorization header of Basic, "" for none."""
+        if not self.username and not self.password:
+            return ""
+        return "Basic " + base64.b64encode(f"{self.username}:{self.password}".encode("utf-8", "replace")).decode()
 
 
-@dataclass(frozen=True)
-class Challenge:
-    """How a registry wants to be authenticated to."""
+def tls_context(auth: RegistryAuth, *, with_certificate: bool) -> ssl.SSLContext:
+    """The TLS settings for `auth`; `with_certificate` says whether the peer may see the client certificate.
 
-    scheme: str
-    realm: str = ""
-    service: str = ""
-    scope: str = ""
-
-
-def from_docker_config(config: bytes, host: str) -> tuple[str, str]:
-    """The user name and password for `host`, both empty where there are none. Raises: InvalidDockerConfig."""
+    Raises:
+        InvalidCredentials: the CA, the certificate or the key cannot be read.
+    """
+    parts = GitAuth(ca=auth.ca, client_cert=auth.certificate, client_key=auth.key)
     try:
-        document = msgspec.json.decode(config)
-        auths = document.get("auths") or {}
-        found = next((entry for name, entry in auths.items() if _host(name) == _canonical(host)), None)
-        if found is None:
-            return "", ""
-        if found.get("auth"):
-            username, _, password = base64.b64decode(found["auth"]).decode().partition(":")
-            return username, password.rstrip("\0")
-        return str(found.get("username", "")), str(found.get("password", ""))
-    except (msgspec.DecodeError, AttributeError, binascii.Error, UnicodeDecodeError, TypeError) as error:
-        raise InvalidDockerConfig("it is no docker config") from error
+        return git_auth.tls_context(parts, with_certificate=with_certificate)
+    except git_errors.InvalidCredentials as error:
+        raise InvalidCredentials(str(error)) from error
 
 
-def challenge(header: str) -> Challenge:
-    """What a WWW-Authenticate header asks for."""
-    scheme, _, rest = header.strip().partition(" ")
-    parameters = {name.lower(): value for name, value in _PARAMETER.findall(rest[:8192])}
-    wanted = {name: parameters.get(name, "") for name in ("realm", "service", "scope")}
-    return Challenge(scheme.lower(), **wanted)
+def proxy_address(auth: RegistryAuth, scheme: str, host: str, port: int) -> str | None:
+    """The proxy to use: the Secret's, else the environment's.
+
+    Raises:
+        InvalidCredentials: the Secret's is of a kind that is not spoken.
+    """
+    if auth.proxy:
+        if not is_proxy(auth.proxy):
+            raise InvalidCredentials("the proxy address is none of http or https")
+        return auth.proxy
+    address = proxies.find_proxy(scheme, host, port)
+    return address if address and is_proxy(address) else None
 
 
-def require_safe_realm(realm: str, *, insecure: bool) -> None:
-    """Whether credentials may be sent to a token service (O5). Raises: OciUnauthorized."""
+def is_proxy(address: str) -> bool:
+    """Whether a proxy can be spoken to at `address`."""
     try:
-        parts = urlsplit(realm)
-        host = parts.hostname or ""
-    except ValueError as error:
-        raise OciUnauthorized("the registry names no usable token service") from error
-    is_plain = parts.scheme == "http" and not insecure
-    if parts.scheme not in ("http", "https") or is_plain or not host or "@" in parts.netloc:
-        raise OciUnauthorized("the registry names a token service that credentials must not be sent to")
-    if host.startswith("169.254.") or host.lower().startswith("fe80:"):
-        raise OciUnauthorized("the registry names a token service on a link-local address")
+        parts = urlsplit(address)
+        return parts.scheme in _SPOKEN_PROXIES and bool(parts.hostname) and parts.port != 0 and address.isprintable()
+    except ValueError:
+        return False
 
 
-def basic(auth: RegistryAuth) -> str:
-    """The value of an Authorization header, "" without credentials."""
-    return git_auth.basic(auth.credentials.username, auth.credentials.password)
+def _find_entry(auths: dict[str, dict[str, str]], host: str) -> dict[str, str]:
+    """The entry of `host` as it is written, else one with a scheme or a path."""
+    if host in auths:
+        return auths[host]
+    wanted = _canonical(host)
+    return next((entry for name, entry in auths.items() if _canonical(name) == wanted), {})
 
 
-def _host(name: str) -> str:
-    """The host in a key of a docker config, which may be a URL or a path."""
-    return _canonical(name.partition("://")[2].partition("/")[0] if "://" in name else name.partition("/")[0])
+def _canonical(name: str) -> str:
+    host = name.removeprefix("https://").removeprefix("http://").partition("/")[0].lower()
+    return "docker.io" if host in _DOCKER_HUB else host
 
 
-def _canonical(host: str) -> str:
-    return "docker.io" if host in _DOCKER_HUB else host.lower()
+def _pair(entry: dict[str, str]) -> tuple[str, str]:
+    if not entry.get("auth"):
+        return entry.get("username") or "", entry.get("password") or ""
+    try:
+        padded = entry["auth"].strip() + "=" * (-len(entry["auth"].strip()) % 4)
+        username, _, password = base64.b64decode(padded, validate=True).decode().partition(":")
+    except binascii.Error as error:
+        raise ValueError("no base64") from error
+    return username, password.rstrip("\0")

@@ -1,40 +1,59 @@
-"""Everything that can go wrong with an OCI registry. Messages are for users: they hold no secret and are bounded.
+"""Everything that can go wrong with an OCI registry. Messages are for users: they name the URL and hold no secret.
 
 OciError
-├── InvalidOciUrl      the address of a repository cannot be used as it is written
-├── OciUnauthorized    401, 403, or a place that credentials must not be sent to
-├── OciNotFound        no such repository, tag or digest
-├── OciUnreachable     no connection, it broke, or it was too slow
-├── OciRefused         any other refusal
-└── OciUntrusted       bytes that are not what their digest, size or type says, or beyond a bound
+├── InvalidUrl            the address, tag or digest cannot be used as it is written
+├── InvalidCredentials    what the Secret holds cannot be used: config, certificate, key, proxy
+├── RegistryUnreachable   no connection, TLS refused, too slow, or it broke
+├── AuthenticationFailed  401, 403, a token server that is not trusted
+├── NotFound              404
+├── RegistryRefused       any other refusal, or an answer that makes no sense: status
+├── DigestMismatch        bytes that are not those the digest or the size promised
+├── BoundExceeded         more than we take: manifest, token, tags
+└── InvalidManifest       a manifest that is malformed or says two things at once
 """
 
 from tidegate.runtime.errors import TidegateError
 
 
 class OciError(TidegateError):
-    """Anything about an OCI registry."""
+    """Anything about an OCI repository."""
 
 
-class InvalidOciUrl(OciError):
-    """The address of a repository cannot be used; the message says why."""
+class InvalidUrl(OciError):
+    """The address of a repository, or a reference in it, cannot be used."""
 
 
-class OciUnauthorized(OciError):
-    """The registry wants other credentials, or any; or wants them where they must not go."""
+class InvalidCredentials(OciError):
+    """A Docker config, certificate, key or proxy address cannot be used."""
 
 
-class OciNotFound(OciError):
-    """The registry has no such repository, tag or digest, or does not admit it."""
+class RegistryUnreachable(OciError):
+    """No connection, or it broke, or took too long."""
 
 
-class OciUnreachable(OciError):
-    """There was no answer, or it broke off, or it took too long."""
+class AuthenticationFailed(OciError):
+    """The registry wants other credentials, or any, or wants them sent where they must not go."""
 
 
-class OciRefused(OciError):
-    """The registry refused for another reason."""
+class NotFound(OciError):
+    """The registry knows no such repository, manifest or blob, or does not admit it."""
 
 
-class OciUntrusted(OciError):
-    """What came is not what it was said to be, or more than is taken."""
+class RegistryRefused(OciError):
+    """The registry says no, or nothing sensible; `status` is the HTTP status."""
+
+    def __init__(self, message: str, status: int = 200) -> None:
+        self.status = status
+        super().__init__(message)
+
+
+class DigestMismatch(OciError):
+    """What came is not what the digest, or the size, says."""
+
+
+class BoundExceeded(OciError):
+    """The registry sends more than is taken."""
+
+
+class InvalidManifest(OciError):
+    """A manifest, or a descriptor in it, cannot be believed."""

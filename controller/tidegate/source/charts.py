@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import urljoin, urlsplit
 
-from tidegate.adapters import chart_archive, chart_head, helm_index
+from tidegate.adapters import chart_archive, chart_head, helm_index, oci
 from tidegate.adapters.chart_head import InvalidChart
 from tidegate.adapters.helm_index import ChartNotFound, InvalidIndex
 from tidegate.adapters.http_files import HttpAuth, HttpError, HttpFiles, Unauthorized
 from tidegate.adapters.oci import Registries, Repository
 from tidegate.adapters.oci_auth import RegistryAuth
-from tidegate.adapters.oci_errors import InvalidOciUrl, OciError, OciUnauthorized
+from tidegate.adapters.oci_errors import AuthenticationFailed, InvalidUrl, OciError
 from tidegate.adapters.oci_url import OciUrl
 from tidegate.adapters.versions import InvalidRange, NoMatchingVersion, parse_version, select_version
 from tidegate.runtime import threads
@@ -99,7 +99,7 @@ class RegistryCharts:
     """The charts below an address of an OCI registry, each a repository of its own."""
 
     registries: Registries
-    url: OciUrl
+    url: str
     auth: RegistryAuth
     timeout: timedelta
 
@@ -112,9 +112,9 @@ class RegistryCharts:
         except (InvalidRange, NoMatchingVersion) as error:
             text = f"could not locate a version matching provided version string {wanted}"
             raise ChartReferenceInvalid(f"failed to get chart version for remote reference: {text}") from error
-        except InvalidOciUrl as error:
+        except InvalidUrl as error:
             raise ChartReferenceInvalid(str(error)) from error
-        except OciUnauthorized as error:
+        except AuthenticationFailed as error:
             raise ChartUnauthorized(f"failed to get chart version for remote reference: {error}") from error
         except OciError as error:
             raise ChartPullFailed(f"failed to download chart for remote reference: {error}") from error
@@ -124,19 +124,20 @@ class RegistryCharts:
         """As ChartSource says."""
         try:
             repository = self._repository(chart.name)
-            manifest = await repository.manifest(chart.location)
+            manifest = await oci.read_image(repository, chart.location)
             layer = next((layer for layer in manifest.layers if layer.media_type == CHART_LAYER), None)
             if layer is None or layer.size > chart_archive.MAX_ARCHIVE:
                 raise ChartPullFailed("the artifact is no chart, or a chart that is too large")
             await repository.download(layer, target)
-        except OciUnauthorized as error:
+        except AuthenticationFailed as error:
             raise ChartUnauthorized(f"failed to download chart for remote reference: {error}") from error
         except OciError as error:
             raise ChartPullFailed(f"failed to download chart for remote reference: {error}") from error
         return layer.digest.partition(":")[2]
 
     def _repository(self, name: str) -> Repository:
-        return self.registries.repository(self.url.below(name), self.auth, self.timeout)
+        url = OciUrl.parse(f"{self.url.rstrip('/')}/{name}")
+        return self.registries.repository(url, self.auth, self.timeout)
 
 
 def _is_exact(wanted: str) -> bool:

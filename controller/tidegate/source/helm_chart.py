@@ -4,10 +4,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from tidegate.adapters import oci_url
 from tidegate.adapters.http_files import HttpFiles
 from tidegate.adapters.oci import Registries
-from tidegate.adapters.oci_errors import InvalidOciUrl
 from tidegate.adapters.patterns import Pattern
 from tidegate.runtime import threads
 from tidegate.runtime.cache import Cache
@@ -115,13 +113,10 @@ class HelmChartReconciler:
             text = f"not supported yet: spec.provider {repository.spec.provider} of HelmRepository"
             raise pipeline.never(attempt, kinds.UNSUPPORTED, text)
         try:
-            url = oci_url.parse(repository.spec.url, needs_path=False)
-            auth = await registry_auth.read_of_repository(self.pipeline, repository, url)
-        except InvalidOciUrl as error:
-            raise pipeline.never(attempt, kinds.URL_INVALID, str(error)) from error
+            auth = await registry_auth.read_of_repository(self.pipeline, repository)
         except BadCredentials as error:
             raise pipeline.fetch_failed(attempt, kinds.AUTHENTICATION_FAILED, str(error)) from error
-        return RegistryCharts(self.charts.registries, url, auth, within)
+        return RegistryCharts(self.charts.registries, repository.spec.url, auth, within)
 
     async def _find(self, attempt: Attempt[HelmChart], source: ChartSource) -> Chart:
         spec = attempt.obj.spec

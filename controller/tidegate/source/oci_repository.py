@@ -6,11 +6,11 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
-from tidegate.adapters import archive, oci_url
+from tidegate.adapters import archive, oci
 from tidegate.adapters.gzip_stream import InvalidArchive
 from tidegate.adapters.ignore import InvalidIgnoreFile
 from tidegate.adapters.oci import Descriptor, Manifest, Registries, Repository
-from tidegate.adapters.oci_errors import InvalidOciUrl, OciError, OciUnauthorized
+from tidegate.adapters.oci_errors import AuthenticationFailed, InvalidUrl, OciError
 from tidegate.adapters.oci_url import OciUrl
 from tidegate.adapters.patterns import Pattern
 from tidegate.adapters.versions import InvalidRange, NoMatchingVersion, select_version
@@ -90,7 +90,7 @@ class OCIRepositoryReconciler:
         except (InvalidRange, NoMatchingVersion) as error:
             text = f"failed to determine the artifact tag for '{spec.url}': {error}"
             raise pipeline.fetch_failed(attempt, kinds.READ_OPERATION_FAILED, text) from error
-        except OciUnauthorized as error:
+        except AuthenticationFailed as error:
             text = f"failed to determine artifact digest: {error}"
             raise pipeline.fetch_failed(attempt, kinds.AUTHENTICATION_FAILED, text) from error
         except OciError as error:
@@ -103,7 +103,7 @@ class OCIRepositoryReconciler:
         attempt.progress(f"building artifact: new revision '{target.revision}' for '{repository.spec.url}'")
         old = repository.status.artifact
         try:
-            manifest = await remote.manifest(target.digest)
+            manifest = await oci.read_image(remote, target.digest)
             layer = _select_layer(manifest, repository.spec.layer_selector)
             artifact = await self._store(attempt, remote, target, layer)
         except OciError as error:
@@ -156,8 +156,8 @@ def _check_spec(attempt: Attempt[OCIRepository]) -> OciUrl:
     """The address; refuses what can never work, or what this version cannot do. Raises: FetchStalled."""
     spec = attempt.obj.spec
     try:
-        url = oci_url.parse(spec.url)
-    except InvalidOciUrl as error:
+        url = OciUrl.parse(spec.url)
+    except InvalidUrl as error:
         raise pipeline.never(attempt, kinds.URL_INVALID, str(error)) from error
     missing = {
         "spec.verify": spec.verify is not None,

@@ -3,9 +3,9 @@
 import dataclasses
 from collections.abc import Mapping
 
-from tidegate.adapters import oci_auth
 from tidegate.adapters.git_auth import GitAuth
-from tidegate.adapters.oci_auth import InvalidDockerConfig, RegistryAuth
+from tidegate.adapters.oci_auth import RegistryAuth
+from tidegate.adapters.oci_errors import InvalidCredentials
 from tidegate.adapters.oci_url import OciUrl
 from tidegate.runtime.resources import SERVICE_ACCOUNTS
 from tidegate.source import credentials
@@ -18,15 +18,18 @@ from tidegate_api.source.v1.oci_repository import OCIRepository
 DOCKER_CONFIG = ".dockerconfigjson"
 
 
-async def read_of_repository(steps: Pipeline, repository: HelmRepository, url: OciUrl) -> RegistryAuth:
+async def read_of_repository(steps: Pipeline, repository: HelmRepository) -> RegistryAuth:
     """Of a HelmRepository: a user name and password, or a docker config. Raises: BadCredentials."""
     spec, namespace = repository.spec, repository.metadata.namespace
     secret = await _read(steps, namespace, spec.secret_ref)
     certificates = await _read(steps, namespace, spec.cert_secret_ref)
     if secret is not None and DOCKER_CONFIG in secret:
-        found = _from_docker_config(secret, url, spec.secret_ref)
-        return RegistryAuth(_with_login(credentials.read(None, certificates), found), spec.insecure)
-    return RegistryAuth(credentials.read(secret, certificates), spec.insecure)
+        host = spec.url.removeprefix("oci://").partition("/")[0]
+        login = _from_docker_config(secret, host, spec.secret_ref)
+        return _with_certificates(login, credentials.read(None, certificates), insecure=spec.insecure)
+    found = credentials.read(secret, certificates)
+    login = RegistryAuth(username=found.username, password=found.password)
+    return _with_certificates(login, found, insecure=spec.insecure)
 
 
 async def read(steps: Pipeline, repository: OCIRepository, url: OciUrl) -> RegistryAuth:
@@ -35,14 +38,14 @@ async def read(steps: Pipeline, repository: OCIRepository, url: OciUrl) -> Regis
     references = [spec.secret_ref] if spec.secret_ref is not None else []
     if spec.service_account_name:
         references += await _pull_secrets(steps, ObjectKey(namespace, spec.service_account_name))
-    login = ("", "")
+    login = RegistryAuth()
     for reference in references:
         secret = await steps.read_secret(ObjectKey(namespace, reference.name))
-        login = _from_docker_config(secret, url, reference)
-        if any(login):
+        login = _from_docker_config(secret, url.host, reference)
+        if login != RegistryAuth():
             break
     certificates = await _read(steps, namespace, spec.cert_secret_ref)
-    return RegistryAuth(_with_login(credentials.read(None, certificates), login), spec.insecure)
+    return _with_certificates(login, credentials.read(None, certificates), insecure=spec.insecure)
 
 
 async def _read(steps: Pipeline, namespace: str, reference: LocalObjectReference | None) -> dict[str, bytes] | None:
@@ -56,17 +59,15 @@ async def _pull_secrets(steps: Pipeline, key: ObjectKey) -> list[LocalObjectRefe
     return [LocalObjectReference(name=str(one.get("name"))) for one in account.get("imagePullSecrets") or []]
 
 
-def _from_docker_config(
-    secret: Mapping[str, bytes], url: OciUrl, reference: LocalObjectReference | None
-) -> tuple[str, str]:
+def _from_docker_config(secret: Mapping[str, bytes], host: str, reference: LocalObjectReference | None) -> RegistryAuth:
     name = reference.name if reference is not None else ""
     if DOCKER_CONFIG not in secret:
         raise BadCredentials(f"invalid credentials in secret '{name}': no '{DOCKER_CONFIG}' key")
     try:
-        return oci_auth.from_docker_config(secret[DOCKER_CONFIG], url.host)
-    except InvalidDockerConfig as error:
+        return RegistryAuth.from_docker_config(secret[DOCKER_CONFIG], host)
+    except InvalidCredentials as error:
         raise BadCredentials(f"invalid credentials in secret '{name}': {error}") from error
 
 
-def _with_login(auth: GitAuth, login: tuple[str, str]) -> GitAuth:
-    return dataclasses.replace(auth, username=login[0], password=login[1])
+def _with_certificates(login: RegistryAuth, tls: GitAuth, *, insecure: bool) -> RegistryAuth:
+    return dataclasses.replace(login, ca=tls.ca, certificate=tls.client_cert, key=tls.client_key, insecure=insecure)
