@@ -44,9 +44,11 @@ class Memory:
     pss: int
     """Pages that are shared count by share; where the system cannot tell (not Linux), as `rss`."""
     rss: int
+    children: int = 0
+    """The part of `pss` that is held by processes that the program has started: those that render charts."""
 
     def __add__(self, other: "Memory") -> "Memory":
-        return Memory(self.pss + other.pss, self.rss + other.rss)
+        return Memory(self.pss + other.pss, self.rss + other.rss, self.children + other.children)
 
 
 class Controller:
@@ -161,7 +163,8 @@ class Controller:
         for process in self._family():
             with contextlib.suppress(psutil.NoSuchProcess):
                 full = process.memory_full_info()
-                total += Memory(getattr(full, "pss", full.rss), full.rss)
+                pss = getattr(full, "pss", full.rss)
+                total += Memory(pss, full.rss, 0 if process.pid == self.pid else pss)
         return total
 
     def said(self, lines: int = 20) -> str:

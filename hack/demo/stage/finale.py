@@ -25,6 +25,10 @@ def show(stage: Setting) -> None:
     stage.weigh("now, in the process started after it")
     held = "; ".join(f"{_memory(memory)} {moment}" for moment, memory in stage.memory.items())
     say.say(f"Memory of the controllers (PSS): {held}.")
+    each = {name: controller.memory() for name, controller in stage.controllers.programs.items()}
+    now = "; ".join(f"{name} {_memory(memory)}" for name, memory in each.items())
+    workers = sum(memory.children for memory in each.values())
+    say.say(f"Of that, now: {now}, with {workers / MIB:.0f} MiB in processes that render charts.")
 
 
 def show_how_to_use(stage: Setting) -> None:
