@@ -131,7 +131,7 @@ class Story:
         assert found["status"]["history"][0]["version"] == revision
 
     async def _listed(self) -> dict[str, str]:
-        listed = await self.helm.loaded("list", "--all", namespace=self.team.namespace)
+        listed = await self.helm.loaded("list", namespace=self.team.namespace)
         return {one["name"]: one["chart"] for one in listed}
 
 
