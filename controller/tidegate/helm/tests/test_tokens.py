@@ -1,5 +1,7 @@
 """Wishes in annotations count once, and only beside a new request (flux-v2-behaviour.md 1.2)."""
 
+from typing import Any
+
 import pytest
 
 from tidegate.helm import tokens
@@ -23,7 +25,7 @@ AT, FORCE, RESET = (
         pytest.param({AT: "1", FORCE: "1"}, {"last_handled_force_at": "1"}, False, id="was done"),
     ],
 )
-def test_a_wish_counts_once(notes: dict[str, str], handled: dict[str, str], *, is_forced: bool):
+def test_a_wish_counts_once(notes: dict[str, str], handled: dict[str, Any], *, is_forced: bool):
     release = a_release(**handled)
     release.metadata.annotations = notes
 
