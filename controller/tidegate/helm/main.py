@@ -70,7 +70,7 @@ async def build(program: Program, stack: AsyncExitStack) -> Unit:
     recorder = program.recorder(client)
     parts = Parts(
         client=client,
-        tools=Tools(StatusWriter(client, resource, NAME, summary.OWNED, cache.observe), recorder, resets_ready=True),
+        tools=Tools(StatusWriter(client, resource, NAME, summary.OWNED, cache.observe), recorder),
         releases=Releases(members, sightings, renderer, holder),
         artifacts=await stack.enter_async_context(Artifacts(flags.http_retry)),
         cache=cache,

@@ -161,6 +161,8 @@ class Reconciliation:
         self.release.status.history = history.truncated(self.release.status.history)
         chosen = options.for_uninstall(self.release) if told == Action.UNINSTALL else options.for_rollback(self.release)
         self.reports.began(told, chosen.timeout, is_release=False)
+        # The failure counts, whatever becomes of this process while it undoes it.
+        await self.attempt.write()
         session = self._session(chosen)
         try:
             if action == Action.UNINSTALL:

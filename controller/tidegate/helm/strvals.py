@@ -37,8 +37,8 @@ def _path(path: str) -> list[str | int]:
     name, is_named, position = "", False, 0
     while position < len(path):
         character = path[position]
-        if character == "\\" and position + 1 < len(path):
-            name += path[position + 1]
+        if character == "\\":
+            name += path[position + 1 : position + 2]
             is_named, position = True, position + 1
         elif character == ".":
             keys += [name] if is_named else []
@@ -84,9 +84,9 @@ def _items(text: str) -> list[str]:
     """`text` split at its commas; a backslash takes the meaning from what follows it."""
     items, current, position = [], "", 0
     while position < len(text):
-        if text[position] == "\\" and position + 1 < len(text):
+        if text[position] == "\\":
             position += 1
-            current += text[position]
+            current += text[position : position + 1]
         elif text[position] == ",":
             items.append(current)
             current = ""
