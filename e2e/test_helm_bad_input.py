@@ -1,5 +1,6 @@
 """What people get wrong with charts: the condition names the cause in Flux's words, and what was good keeps running."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from e2e.tenant import CHART, HELM_REPOSITORY, RELEASE, condition
 from hack.testbed import charts
 from hack.testbed.chart_repository import ChartRepository
 from hack.testbed.charts import Chart
+from hack.testbed.helm import Helm
+from hack.testbed.registry import LOGIN, Registry
 
 GOOD = Chart("app", "1.0.0")
 BROKEN_TEMPLATE = {**charts.APP_TEMPLATES, "broken.yaml": "{{ .Values.color | nosuchfunction }}"}
@@ -96,3 +99,24 @@ async def test_an_unauthorised_repository_says_so_and_heals_with_its_secret(shop
         await shop.tenant.change("Secret", "login", {"stringData": {"password": "right-one"}})
         await shop.tenant.request(HELM_REPOSITORY, "charts")
         await locked.install()
+
+
+async def test_an_unauthorised_registry_says_so_and_heals_with_its_secret(
+    shop: Shop, helm_cli: Helm, tmp_path: Path
+) -> None:
+    user, password = LOGIN
+    login = [f"--username={user}", f"--password={password}"]
+    async with Registry(tmp_path / "registry", login=True) as server:
+        archive = charts.write(GOOD, tmp_path)
+        await helm_cli("push", str(archive), server.charts, "--plain-http", *login)
+        await shop.tenant.create(manifests.a_secret("login", username=user, password="wr0ng-one"))
+        await shop.tenant.create(manifests.a_helm_repository(server.charts, secretRef={"name": "login"}))
+        await shop.tenant.create(manifests.a_helm_release("app", "1.0.0"))
+        chart = f"{shop.tenant.namespace}-app"
+        await shop.tenant.until_failed(CHART, chart, "AuthenticationFailed", "not accepted")
+        await shop.tenant.until_failed(RELEASE, "app", "SourceNotReady", chart)
+        assert "wr0ng-one" not in f"{await shop.tenant.events(CHART, chart)}{shop.tenant.said(500)}"
+
+        await shop.tenant.change("Secret", "login", {"stringData": {"password": password}})
+        await shop.tenant.request(CHART, chart)
+        await shop.until_released("app", "1.0.0")

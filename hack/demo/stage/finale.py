@@ -27,8 +27,8 @@ def show(stage: Setting) -> None:
     say.say(f"Memory of the controllers (PSS): {held}.")
     each = {name: controller.memory() for name, controller in stage.controllers.programs.items()}
     now = "; ".join(f"{name} {_memory(memory)}" for name, memory in each.items())
-    workers = sum(memory.children for memory in each.values())
-    say.say(f"Of that, now: {now}, with {workers / MIB:.0f} MiB in processes that render charts.")
+    workers = max(memory.children for memory in stage.memory.values())
+    say.say(f"By process: {now}. The processes that render charts held {workers / MIB:.0f} MiB of it at most.")
 
 
 def show_how_to_use(stage: Setting) -> None:
