@@ -8,7 +8,7 @@ from tidegate.helm.release.record import Record, Status
 from tidegate_api.helm.v2.helm_release import Snapshot
 
 API_VERSION = "v2"
-DEPLOYED, SUPERSEDED, UNINSTALLED = "deployed", "superseded", "uninstalled"
+DEPLOYED, SUPERSEDED = Status.DEPLOYED, Status.SUPERSEDED
 KEPT = 5
 
 
