@@ -53,6 +53,29 @@ async def test_a_chart_that_is_not_there_is_named_and_found_once_it_is(
     await tenant.until(RELEASE, "appa", lambda one: is_released(one, "158.0.0"), seconds=40)
 
 
+async def test_a_release_refers_to_an_oci_repository_and_records_its_digest(
+    tenant: Tenant, registry: Registry, helm: Path, tmp_path: Path
+) -> None:
+    path = f"{tenant.namespace}/charts"
+    await push(helm, registry, Chart("appa", "1.0.0"), tmp_path, path)
+    layer = {"mediaType": "application/vnd.cncf.helm.chart.content.v1.tar+gzip", "operation": "copy"}
+    url = f"oci://{registry.host}/{path}/appa"
+    await tenant.create(an_oci_repository("appa", url, ref={"semver": "1.x"}, layerSelector=layer))
+    reference = {"kind": OCI_REPOSITORY, "name": "appa"}
+    release = a_helm_release("appa", "1.0.0", chartRef=reference)
+    del release["spec"]["chart"]
+    await tenant.create(release)
+    found = await tenant.until_ready(RELEASE, "appa", seconds=40)
+    status = found["status"]
+    digest = status["lastAttemptedRevisionDigest"]
+    assert status["lastAttemptedRevision"] == f"1.0.0+{digest.removeprefix('sha256:')[:12]}"
+    assert status["history"][0]["ociDigest"] == digest
+
+    await push(helm, registry, Chart("appa", "1.1.0"), tmp_path, path)
+    await tenant.request(OCI_REPOSITORY, "appa")
+    await tenant.until(RELEASE, "appa", lambda one: one["status"]["lastAttemptedRevision"].startswith("1.1.0+"))
+
+
 async def test_a_kustomization_applies_what_flux_pushed(
     tenant: Tenant, registry: Registry, flux_cli: Flux, tmp_path: Path
 ) -> None:
