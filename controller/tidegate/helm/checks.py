@@ -35,5 +35,4 @@ def _of_actions(release: HelmRelease) -> dict[str, bool]:
         "spec.upgrade.serverSideApply disabled": upgrade is not None and upgrade.server_side_apply == "disabled",
         "spec.rollback.serverSideApply disabled": rollback is not None and rollback.server_side_apply == "disabled",
         "spec.upgrade.preserveValues": upgrade is not None and upgrade.preserve_values,
-        "spec.upgrade.force": upgrade is not None and upgrade.force,
     }

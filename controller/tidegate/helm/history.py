@@ -4,11 +4,11 @@ from datetime import datetime
 
 from tidegate.helm import digests
 from tidegate.helm.release import record as records
-from tidegate.helm.release.record import Record
+from tidegate.helm.release.record import Record, Status
 from tidegate_api.helm.v2.helm_release import Snapshot
 
 API_VERSION = "v2"
-DEPLOYED, SUPERSEDED, UNINSTALLED = "deployed", "superseded", "uninstalled"
+DEPLOYED, SUPERSEDED = Status.DEPLOYED, Status.SUPERSEDED
 KEPT = 5
 
 
@@ -49,7 +49,7 @@ def recorded(history: list[Snapshot], record: Record, action: str, oci_digest: s
     """
     known = next((one for one in history if one.version == record.version), None)
     if known is not None:
-        kept = snapshot(record, action if known is history[0] else known.action, known.oci_digest)
+        kept = snapshot(record, action if record.status == Status.UNINSTALLED else known.action, known.oci_digest)
         kept.test_hooks = known.test_hooks
         return [kept if one is known else one for one in history]
     if history and record.version < history[0].version:

@@ -14,15 +14,13 @@ from tidegate.helm.parts import Parts, Settings
 from tidegate.helm.reconciler import HelmReleaseReconciler
 from tidegate.helm.release.engine import Releases
 from tidegate.helm.release.sightings import Sightings
-from tidegate.helm.watches import Metadata
 from tidegate.runtime.cache import Cache
 from tidegate.runtime.controller import Controller
 from tidegate.runtime.manager import Unit
-from tidegate.runtime.resources import CONFIG_MAPS, SECRETS, resource_of
-from tidegate.runtime.transport import Transport
+from tidegate.runtime.resources import resource_of
 from tidegate.runtime.watch import Selection
+from tidegate.toolkit import configs, sources
 from tidegate.toolkit import flags as flag_sets
-from tidegate.toolkit import sources
 from tidegate.toolkit.artifacts import Artifacts
 from tidegate.toolkit.attempt import Tools
 from tidegate.toolkit.flags import FlagSet
@@ -57,7 +55,7 @@ async def build(program: Program, stack: AsyncExitStack) -> Unit:
     )
     charts = Cache(client.transport, Selection(resource_of(HelmChart), namespace), partial(codec.decode, HelmChart))
     watched = await sources.watch_served_kinds(client.discovery, client.transport, namespace, ChartRefKind)
-    configs = _configs(client.transport, namespace, flags.watch_configs_label_selector)
+    watched_configs = configs.watched(client.transport, namespace, flags.watch_configs_label_selector)
     members = Members(
         client.transport,
         ownership.HELM_GROUP,
@@ -91,22 +89,12 @@ async def build(program: Program, stack: AsyncExitStack) -> Unit:
         concurrent=flags.concurrent,
         backoff=program.backoff(),
     )
-    watches.connect(cache, watched, configs, controller.queue)
+    watches.connect(cache, watched, watched_configs, controller.queue)
     watches.connect_records(cache, sightings, holder, controller.queue)
     return Unit(
         name=NAME,
-        caches=[cache, charts, sightings.cache, *watched.values(), *configs.values()],
+        caches=[cache, charts, sightings.cache, *watched.values(), *watched_configs.values()],
         always=[recorder.run, members.run],
         leading=[controller.run],
         lease=program.lease(client),
     )
-
-
-def _configs(transport: Transport, namespace: str, selector: str) -> dict[str, Cache[Metadata]]:
-    """Metadata of the Secrets and ConfigMaps that are labelled as ones to wake for."""
-    return {
-        resource.kind: Cache(
-            transport, Selection(resource, namespace, selector, metadata_only=True), partial(codec.decode, Metadata)
-        )
-        for resource in (SECRETS, CONFIG_MAPS)
-    }

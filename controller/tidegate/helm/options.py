@@ -23,7 +23,7 @@ def for_install(release: HelmRelease) -> Options:
 def for_upgrade(release: HelmRelease) -> Options:
     """Of an upgrade, and of one that is resumed."""
     upgrade = release.spec.upgrade or Upgrade()
-    return _options(release, upgrade, cleanup_on_fail=upgrade.cleanup_on_fail)
+    return _options(release, upgrade, force=upgrade.force, cleanup_on_fail=upgrade.cleanup_on_fail)
 
 
 def for_rollback(release: HelmRelease) -> Options:

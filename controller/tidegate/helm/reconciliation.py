@@ -237,6 +237,9 @@ class Reconciliation:
         await self._remember(record, Action.ROLLBACK if is_back else "uninstall-remediation")
 
     async def _remember(self, record: Record, action: str) -> None:
+        """What is under way is in the release's own Secret: to repeat it in the status would cost a write."""
+        if record.status.is_pending or record.status == Status.UNINSTALLING:
+            return
         status = self.release.status
         status.history = history.recorded(status.history, record, action, self.desired.oci_digest)
         if record.version == status.history[0].version and record.status != Status.UNINSTALLED:

@@ -73,7 +73,7 @@ def _value(text: str) -> Any:
         if end < 0:
             raise InvalidPath("list must terminate with '}'")
         inner = text[1:end]
-        return [_typed(item) for item in _items(inner)] if inner else []
+        return [_typed(item) for item in _items(inner)]
     items = _items(text)
     if len(items) > 1:
         raise InvalidPath("a comma that is no separator needs a backslash before it")

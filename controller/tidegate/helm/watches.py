@@ -12,8 +12,8 @@ from tidegate.helm.release.sightings import Sightings
 from tidegate.runtime.cache import Cache, Update
 from tidegate.runtime.queue import WorkQueue
 from tidegate.toolkit import conditions, dependencies, requests
+from tidegate.toolkit.configs import Configs, Metadata
 from tidegate.toolkit.sources import Source, Sources
-from tidegate_api.codec import ApiStruct
 from tidegate_api.helm.v2.helm_release import HelmRelease
 from tidegate_api.meta.objects import ObjectKey
 
@@ -26,11 +26,7 @@ _PASSING = (Status.UNINSTALLING, Status.UNINSTALLED, Status.SUPERSEDED)
 _NOT_READY = (conditions.READY, conditions.FALSE)
 
 
-class Metadata(ApiStruct, kw_only=True):
-    """An object of which only its existence and version matter."""
-
-
-def connect(cache: Cache[HelmRelease], sources: Sources, configs: dict[str, Cache[Metadata]], queue: Queue) -> None:
+def connect(cache: Cache[HelmRelease], sources: Sources, configs: Configs, queue: Queue) -> None:
     """Feed the queue from everything that is watched but the stored releases."""
     cache.subscribe(lambda update: _own(update, cache, queue))
     for kind, source_cache in sources.items():

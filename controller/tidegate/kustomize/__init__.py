@@ -4,7 +4,7 @@ main.py          what is plugged in: flags -> clients -> reconciler -> a Unit of
 watches.py       what wakes a Kustomization: itself, its source, its dependencies, its members, its variables
 reconciler.py    the story: source -> dependencies -> build -> apply -> prune -> health
 deletion.py      what becomes of the objects when the Kustomization goes
-sources.py       a source as its consumers see it
+sources.py       which source a Kustomization refers to
 dependencies.py  whether what comes first is ready
 variables.py     what postBuild substitutes; substitute.py how
 inputs.py        the digest of all that an attempt is made from

@@ -10,14 +10,12 @@ from tidegate.kustomize import watches
 from tidegate.kustomize.builder import Builder
 from tidegate.kustomize.parts import Parts, Settings
 from tidegate.kustomize.reconciler import KustomizationReconciler
-from tidegate.kustomize.watches import Metadata
 from tidegate.runtime.cache import Cache
 from tidegate.runtime.controller import Controller
 from tidegate.runtime.manager import Unit
-from tidegate.runtime.resources import CONFIG_MAPS, SECRETS, resource_of
-from tidegate.runtime.transport import Transport
+from tidegate.runtime.resources import resource_of
 from tidegate.runtime.watch import Selection
-from tidegate.toolkit import conditions, sources
+from tidegate.toolkit import conditions, configs, sources
 from tidegate.toolkit.artifacts import Artifacts
 from tidegate.toolkit.attempt import Tools
 from tidegate.toolkit.flags import FlagSet
@@ -50,7 +48,7 @@ async def build(program: Program, stack: AsyncExitStack) -> Unit:
     selection = Selection(resource, namespace, flags.watch_label_selector)
     cache = Cache(client.transport, selection, partial(codec.decode, Kustomization))
     watched_sources = await sources.watch_served_kinds(client.discovery, client.transport, namespace, SourceKind)
-    configs = _configs(client.transport, namespace, flags.watch_configs_label_selector)
+    watched_configs = configs.watched(client.transport, namespace, flags.watch_configs_label_selector)
     members = Members(
         client.transport,
         ownership.KUSTOMIZE_GROUP,
@@ -80,21 +78,11 @@ async def build(program: Program, stack: AsyncExitStack) -> Unit:
         concurrent=flags.concurrent,
         backoff=program.backoff(),
     )
-    watches.connect(cache, watched_sources, configs, controller.queue)
+    watches.connect(cache, watched_sources, watched_configs, controller.queue)
     return Unit(
         name=NAME,
-        caches=[cache, *watched_sources.values(), *configs.values()],
+        caches=[cache, *watched_sources.values(), *watched_configs.values()],
         always=[recorder.run, members.run],
         leading=[controller.run],
         lease=program.lease(client),
     )
-
-
-def _configs(transport: Transport, namespace: str, selector: str) -> dict[str, Cache[Metadata]]:
-    """Metadata of the Secrets and ConfigMaps that are labelled as ones to wake for."""
-    return {
-        resource.kind: Cache(
-            transport, Selection(resource, namespace, selector, metadata_only=True), partial(codec.decode, Metadata)
-        )
-        for resource in (SECRETS, CONFIG_MAPS)
-    }

@@ -9,8 +9,8 @@ from tidegate.kustomize import dependencies, sources
 from tidegate.runtime.cache import Cache, Update
 from tidegate.runtime.queue import WorkQueue
 from tidegate.toolkit import requests
+from tidegate.toolkit.configs import Configs, Metadata
 from tidegate.toolkit.sources import Source, Sources
-from tidegate_api.codec import ApiStruct
 from tidegate_api.kustomize.v1.kustomization import Kustomization
 from tidegate_api.meta.objects import ObjectKey
 
@@ -20,13 +20,7 @@ Queue = WorkQueue[ObjectKey]
 CONTEST_PAUSE = timedelta(seconds=30)
 
 
-class Metadata(ApiStruct, kw_only=True):
-    """An object of which only its existence and version matter."""
-
-
-def connect(
-    cache: Cache[Kustomization], watched_sources: Sources, configs: dict[str, Cache[Metadata]], queue: Queue
-) -> None:
+def connect(cache: Cache[Kustomization], watched_sources: Sources, configs: Configs, queue: Queue) -> None:
     """Feed the queue from everything that is watched."""
     cache.subscribe(lambda update: _own(update, cache, queue))
     for kind, source_cache in watched_sources.items():

@@ -67,8 +67,7 @@ class HelmRepositoryReconciler:
         if status.artifact is not None or status.conditions or status.url:
             wanted = HelmRepository().status
             wanted.observed_generation = repository.metadata.generation
-            version = repository.metadata.resource_version
-            await self.tools.status.write(repository, version, status, wanted)
+            await self.tools.status.write(repository, "", status, wanted)
 
     async def _update(self, attempt: Attempt[HelmRepository]) -> None:
         repository = attempt.obj

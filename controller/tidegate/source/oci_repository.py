@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 import msgspec
 
 from tidegate.adapters import archive, oci
+from tidegate.adapters.bounds import ArchiveTooLarge
 from tidegate.adapters.gzip_stream import InvalidArchive
 from tidegate.adapters.ignore import InvalidIgnoreFile
 from tidegate.adapters.oci import Descriptor, Manifest, Registries, Repository
@@ -195,7 +196,11 @@ def _select_layer(manifest: Manifest, selector: OCILayerSelector | None) -> Desc
 def _repack(packed: Path, tree: Path, target: Path, writing: archive.Writing) -> archive.ArchiveInfo:
     """The layer's files, in an archive of ours. Raises: InvalidArchive, ArchiveTooLarge, InvalidIgnoreFile, OSError."""
     tree.mkdir()
-    archive.unpack(packed, tree)
+    try:
+        archive.unpack(packed, tree)
+    except ArchiveTooLarge as error:
+        # It is the layer that is too much, not our disk that has too little (O7).
+        raise InvalidArchive(str(error)) from error
     return archive.pack(tree, target, writing)
 
 

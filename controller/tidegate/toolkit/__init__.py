@@ -8,6 +8,8 @@ attempt.py        try once: progress while it lasts, conclusion and write-back h
 events.py         one event to Kubernetes and to notification-controller
 requests.py       reconcile.fluxcd.io/requestedAt
 artifacts.py      fetch and verify what source-controller serves
+sources.py        a source as its consumers see it; dependencies.py what has to be ready first
+configs.py        the Secrets and ConfigMaps that wake those who refer to them
 access.py         cross-namespace rules and whom to act as
 jitter.py flags.py
 """

@@ -3,51 +3,12 @@
 import itertools
 from collections.abc import Collection, Iterable
 
+from tidegate.adapters.chart_manifests import INSTALL_ORDER
 from tidegate.engine import identity, stages
 from tidegate.engine.identity import ObjectId
 from tidegate.engine.stages import Rank
 from tidegate_api.codec import JsonObject
 
-INSTALL_ORDER = (
-    "PriorityClass",
-    "Namespace",
-    "NetworkPolicy",
-    "ResourceQuota",
-    "LimitRange",
-    "PodSecurityPolicy",
-    "PodDisruptionBudget",
-    "ServiceAccount",
-    "Secret",
-    "SecretList",
-    "ConfigMap",
-    "StorageClass",
-    "PersistentVolume",
-    "PersistentVolumeClaim",
-    "CustomResourceDefinition",
-    "ClusterRole",
-    "ClusterRoleList",
-    "ClusterRoleBinding",
-    "ClusterRoleBindingList",
-    "Role",
-    "RoleList",
-    "RoleBinding",
-    "RoleBindingList",
-    "Service",
-    "DaemonSet",
-    "Pod",
-    "ReplicationController",
-    "ReplicaSet",
-    "Deployment",
-    "HorizontalPodAutoscaler",
-    "StatefulSet",
-    "Job",
-    "CronJob",
-    "IngressClass",
-    "Ingress",
-    "APIService",
-    "MutatingWebhookConfiguration",
-    "ValidatingWebhookConfiguration",
-)
 # Not the reverse: what validates goes before what mutates, and services go before what they lead to.
 UNINSTALL_ORDER = (
     "ValidatingWebhookConfiguration",

@@ -10,9 +10,9 @@ from tidegate.helm.release.model import Journal, RecordSummary
 from tidegate.helm.release.record import Status
 from tidegate.helm.release.sightings import Sightings
 from tidegate.helm.tests.releases import a_release
-from tidegate.helm.watches import Metadata
 from tidegate.runtime.cache import Update
 from tidegate.runtime.queue import WorkQueue
+from tidegate.toolkit.configs import Metadata
 from tidegate.toolkit.sources import Source
 from tidegate_api import codec
 from tidegate_api.codec import JsonObject

@@ -1,5 +1,6 @@
 """Helm's order of kinds."""
 
+from tidegate.adapters.chart_manifests import INSTALL_ORDER
 from tidegate.engine import identity
 from tidegate.helm.release import order
 from tidegate_api.codec import JsonObject
@@ -46,4 +47,4 @@ def test_objects_are_uninstalled_in_an_order_of_its_own():
 
 
 def test_the_two_orders_are_over_the_same_kinds():
-    assert sorted(order.INSTALL_ORDER) == sorted(order.UNINSTALL_ORDER)
+    assert sorted(INSTALL_ORDER) == sorted(order.UNINSTALL_ORDER)
