@@ -44,7 +44,6 @@ async def test_a_rollback_by_hand_is_overtaken_by_what_is_declared(shop: Shop, h
     await shop.until_released("app", "2.0.0")
 
     await helm_on_cluster("rollback", "app", "1", "--force-conflicts", namespace=shop.tenant.namespace)
-    await shop.tenant.request(RELEASE, "app")
     await shop.until_released("app", "2.0.0", revision=4)
     assert await _image(shop) == "registry.example.com/app:2.0.0"
     assert await shop.statuses() == ["superseded", "superseded", "superseded", "deployed"]
@@ -55,7 +54,6 @@ async def test_an_uninstall_by_hand_is_followed_by_an_install(shop: Shop, helm_o
     await shop.install()
 
     await helm_on_cluster("uninstall", "app", namespace=shop.tenant.namespace)
-    await shop.tenant.request(RELEASE, "app")
     await shop.tenant.until("Deployment", "app", lambda found: found.get("status", {}).get("readyReplicas") == 2, 40)
     await shop.until_released("app", "1.0.0", revision=1)
 

@@ -22,7 +22,7 @@ CHARTS: dict[str, JsonObject] = {
     "kube-state-metrics": {},
     "prometheus": {"server": {"persistentVolume": {"enabled": False}}},  # four subcharts
     "prometheus-operator-admission-webhook": {},  # hooks of several events
-    "prometheus-operator-crds": {},  # definitions in a subchart
+    "argo-workflows": {},  # definitions among its templates, and hooks
 }
 
 RANDOM = re.compile(r"-test-[a-z0-9]{5}(?![a-z0-9])")

@@ -7,6 +7,7 @@ from tidegate.engine.members import Notice
 from tidegate.engine.ownership import Owner
 from tidegate.helm import charts, names
 from tidegate.helm.release.model import RecordSummary
+from tidegate.helm.release.record import Status
 from tidegate.helm.release.sightings import Sightings
 from tidegate.runtime.cache import Cache, Update
 from tidegate.runtime.queue import WorkQueue
@@ -20,6 +21,8 @@ Queue = WorkQueue[ObjectKey]
 
 # How long somebody who undoes what we do has his way, each time (F43).
 CONTEST_PAUSE = timedelta(seconds=30)
+# What helm writes on its way: what becomes of it, a revision or a deletion, is what wakes.
+_PASSING = (Status.UNINSTALLING, Status.UNINSTALLED, Status.SUPERSEDED)
 _NOT_READY = (conditions.READY, conditions.FALSE)
 
 
@@ -33,11 +36,14 @@ def connect(cache: Cache[HelmRelease], sources: Sources, configs: Configs, queue
 
 
 def connect_records(cache: Cache[HelmRelease], sightings: Sightings, holder: str, queue: Queue) -> None:
-    """Wake the owner of a release record that somebody else than `holder` wrote or deleted."""
+    """Wake the owner of a release record that somebody else than `holder` wrote or deleted.
+
+    Not in the middle of what helm does: to unlock or to install then would break it under a person's hands.
+    """
 
     def changed(update: Update[RecordSummary | None]) -> None:
         summary = update.new or update.old
-        if summary is None or not sightings.is_foreign(update, holder):
+        if summary is None or not sightings.is_foreign(update, holder) or _is_underway(update.new):
             return
         for release in cache.values():
             key = names.release_key(release)
@@ -45,6 +51,13 @@ def connect_records(cache: Cache[HelmRelease], sightings: Sightings, holder: str
                 queue.add(release.key)
 
     sightings.cache.subscribe(changed)
+
+
+def _is_underway(record: RecordSummary | None) -> bool:
+    """Whether helm, or what else keeps no journal, has not come to its end yet."""
+    if record is None or record.journal is not None:
+        return False
+    return record.status.is_pending or record.status in _PASSING
 
 
 def notify(queue: Queue, owner: Owner, notice: Notice) -> None:

@@ -100,6 +100,19 @@ async def test_a_release_that_becomes_ready_wakes_who_waits_for_it():
     assert await plugged.woken() == {"app"}
 
 
+class Records:
+    """The watch of release records, for the releases of `plugged`."""
+
+    def __init__(self, plugged: Plugged) -> None:
+        nobody: Any = None
+        sightings: Any = Sightings(nobody)
+        sightings.cache = self.seen = Seen()
+        watches.connect_records(plugged.cache, sightings, "pod-1", plugged.queue)
+
+    def tell(self, status: Status, journal: Journal | None = None) -> None:
+        self.seen.tell(Update(SECRET, None, RecordSummary("web", 1, status, journal, "uid", "7")))
+
+
 @pytest.mark.parametrize(
     ("journal", "expected"),
     [
@@ -110,12 +123,20 @@ async def test_a_release_that_becomes_ready_wakes_who_waits_for_it():
 )
 async def test_what_others_do_to_its_records_wakes_a_release(journal: Journal | None, expected: set[str]):
     plugged = Plugged()
-    nobody: Any = None
-    sightings: Any = Sightings(nobody)
-    sightings.cache = Seen()
-    watches.connect_records(plugged.cache, sightings, "pod-1", plugged.queue)
 
-    summary = RecordSummary("web", 1, Status.DEPLOYED, journal, "uid", "7")
-    sightings.cache.tell(Update(SECRET, None, summary))
+    Records(plugged).tell(Status.DEPLOYED, journal)
 
     assert await plugged.woken() == expected
+
+
+async def test_what_helm_is_in_the_middle_of_wakes_nobody_until_it_is_done():
+    plugged = Plugged()
+    records = Records(plugged)
+
+    for status in (Status.PENDING_UPGRADE, Status.SUPERSEDED, Status.UNINSTALLING, Status.UNINSTALLED):
+        records.tell(status)
+    assert await plugged.woken() == set()
+
+    uninstalled = RecordSummary("web", 1, Status.UNINSTALLED, None, "uid", "8")
+    records.seen.tell(Update(SECRET, uninstalled, None))
+    assert await plugged.woken() == {"web"}
