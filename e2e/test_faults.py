@@ -235,10 +235,14 @@ async def test_a_second_controller_takes_over_when_the_first_goes(
             await first.terminate()
             await shard.push(repo, {"new.yaml": as_yaml(a_config_map("new", k="1"))})
             await shard.until_data("new", k="1")
-            after = await holders(shard, leases)
+
+            async def is_taken_over() -> bool:
+                after = await holders(shard, leases)
+                return after.keys() == before.keys() and all(before[name] != after[name] for name in before)
+
+            await waiting.until(is_taken_over, "every Lease taken over")
     # As Flux names them: a shard has Leases of its own.
-    assert {name.rpartition("-")[0] for name in after} == {f"{name}-leader-election" for name in SEPARATE}
-    assert all(before[name] != after[name] for name in before)
+    assert {name.rpartition("-")[0] for name in before} == {f"{name}-leader-election" for name in SEPARATE}
 
 
 async def holders(tenant: Tenant, leases: str) -> dict[str, str]:
