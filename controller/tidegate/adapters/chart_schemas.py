@@ -1,8 +1,8 @@
 """What a chart's schema for its values may say: nothing that makes a validator leave the document. Pure.
 
 Helm's validator fetches what a schema refers to, by HTTP and from the disk, and quotes it in its errors
-(helm/helm#32245). A `$id` alone fetches nothing; a reference stays inside the document where it is a fragment or names
-a `$id` there.
+(helm/helm#32245). A `$id` alone fetches nothing, but a reference to one may: what looks like a `$id` can lie in a
+`default` or an `enum`, where the validator does not see it. Only a fragment is sure to stay inside.
 """
 
 from collections.abc import Iterator
@@ -15,11 +15,11 @@ from tidegate.runtime.errors import TidegateError
 MAX_DEPTH = 500
 MAX_REFERENCES = 10_000
 _REFERENCES = frozenset({"$ref", "$dynamicRef", "$recursiveRef"})
-# The drafts that the validator carries in itself.
-_DRAFTS = tuple(
-    f"{scheme}://json-schema.org/{draft}"
+# The drafts that the validator carries in itself; it fetches their neighbours.
+_DRAFTS = frozenset(
+    f"{scheme}://json-schema.org/{draft}schema"
     for scheme in ("http", "https")
-    for draft in ("schema", "draft-04/", "draft-06/", "draft-07/", "draft/2019-09/", "draft/2020-12/")
+    for draft in ("", "draft-04/", "draft-06/", "draft-07/", "draft/2019-09/", "draft/2020-12/")
 )
 
 
@@ -38,12 +38,10 @@ def require_self_contained(schema: bytes) -> None:
     references = [(key, value) for key, value in texts if key in _REFERENCES]
     if len(references) > MAX_REFERENCES:
         raise SchemaRefused(f"values.schema.json has more than {MAX_REFERENCES} references")
-    known = {value.partition("#")[0] for key, value in texts if key in ("$id", "id")}
     dialects = [(key, value) for key, value in texts if key == "$schema"]
     for key, value in [*references, *dialects]:
         document = value.partition("#")[0]
-        is_local = document == "" or (key in _REFERENCES and document in known)
-        if not is_local and not value.startswith(("urn:", *_DRAFTS)):
+        if document and document not in _DRAFTS and not document.startswith("urn:"):
             raise SchemaRefused(f"external {key} in values.schema.json is not allowed: {value[:128]!r}")
 
 
