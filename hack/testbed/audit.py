@@ -135,7 +135,7 @@ class AuditLog:
         self._read_to = 0
 
     def mark(self) -> Mark:
-        """This moment: everything answered so far is before it."""
+        """This moment: everything that is in the log. A line comes after its answer: let things come to rest first."""
         self._read()
         return Mark(len(self._entries))
 
