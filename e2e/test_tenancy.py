@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from e2e import manifests
+from e2e.accounts import allow
 from e2e.manifests import a_config_map, as_yaml
 from e2e.shards import controllers_of
 from e2e.tenant import KUSTOMIZATION, SOURCE, Tenant, condition, revision
@@ -22,7 +23,7 @@ async def test_k13_a_service_account_may_do_what_it_may_and_no_more(tenant: Tena
     await tenant.until_failed(KUSTOMIZATION, "all", "ReconciliationFailed", f'User "{user}" cannot')
     assert await tenant.names("ConfigMap") == set()
 
-    await allow_config_maps(tenant, "deployer")
+    await allow(tenant, "deployer", "configmaps")
     await tenant.until_ready(KUSTOMIZATION, "all", revision(repo))
     await tenant.delete(KUSTOMIZATION, "all")
     await tenant.until_gone(KUSTOMIZATION, "all")
@@ -37,21 +38,9 @@ async def test_k13_a_service_account_may_do_what_it_may_and_no_more(tenant: Tena
     assert {entry.acting_as for entry in writes} == {user}
 
 
-async def allow_config_maps(tenant: Tenant, account: str) -> None:
-    """The service account may do with ConfigMaps what an applier needs."""
-    rule = {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "create", "patch", "delete"]}
-    await tenant.create(manifests.an_object("rbac.authorization.k8s.io/v1", "Role", account, rules=[rule]))
-    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": account}
-    subject = {"kind": "ServiceAccount", "name": account, "namespace": tenant.namespace}
-    binding = manifests.an_object(
-        "rbac.authorization.k8s.io/v1", "RoleBinding", account, roleRef=role, subjects=[subject]
-    )
-    await tenant.create(binding)
-
-
 async def test_f12_a_missing_service_account_does_not_hold_a_deletion(tenant: Tenant) -> None:
     await tenant.create(manifests.an_object("v1", "ServiceAccount", "deployer"))
-    await allow_config_maps(tenant, "deployer")
+    await allow(tenant, "deployer", "configmaps")
     await tenant.deploy({"a.yaml": as_yaml(a_config_map("a"))}, serviceAccountName="deployer")
     await tenant.delete("ServiceAccount", "deployer")
 
@@ -64,7 +53,7 @@ async def test_f12_a_missing_service_account_does_not_hold_a_deletion(tenant: Te
 async def test_f12_a_deleted_namespace_takes_everything_along(account: str | None, tenant: Tenant) -> None:
     async with Tenant(tenant.api, tenant.git, tenant.said) as team:
         await team.create(manifests.an_object("v1", "ServiceAccount", "deployer"))
-        await allow_config_maps(team, "deployer")
+        await allow(team, "deployer", "configmaps")
         await team.deploy({"a.yaml": as_yaml(a_config_map("a"))}, serviceAccountName=account)
 
         namespace = f"/api/v1/namespaces/{team.namespace}"
@@ -85,7 +74,7 @@ async def test_k13_who_names_no_account_has_the_rights_of_the_default_one(
         await shard.until_failed(KUSTOMIZATION, "all", "ReconciliationFailed", f'User "{user}" cannot')
         assert await shard.names("ConfigMap") == set()
 
-        await allow_config_maps(shard, "default-deployer")
+        await allow(shard, "default-deployer", "configmaps")
         await shard.until_ready(KUSTOMIZATION, "all", revision(repo))
 
 
