@@ -39,6 +39,10 @@ def define_flags(flags: FlagSet) -> None:
     """Flags of helm-controller alone (flux-v2-behaviour.md 6.7)."""
     flags.number("http-retry", 9, "how often an artifact download is tried again")
     flags.texts("override-manager", "field managers whose fields become ours")
+    flags.accepted("a download ends when its bytes stop coming", "http-timeout")
+    flags.accepted("what is cut off is ended after the restart", "graceful-shutdown-timeout")
+    flags.accepted("render workers have limits of their own", "oom-watch-memory-threshold", "oom-watch-interval")
+    flags.accepted("nothing watches it", "oom-watch-max-memory-path", "oom-watch-current-memory-path")
 
 
 async def build(program: Program, stack: AsyncExitStack) -> Unit:

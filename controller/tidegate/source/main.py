@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tidegate.adapters import chart_archive, helm_index
 from tidegate.adapters.git_remotes import GitRemotes
 from tidegate.adapters.http_files import HttpFiles
 from tidegate.adapters.oci import Registries
@@ -54,6 +55,12 @@ def define_flags(flags: FlagSet) -> None:
     flags.duration("artifact-retention-ttl", timedelta(minutes=1), "how long superseded artifacts stay")
     flags.number("artifact-retention-records", 2, "how many artifacts of an object stay")
     flags.text("artifact-digest-algo", "sha256", "sha256, sha384 or sha512")
+    flags.accepted(
+        "indexes are not held in memory", "helm-cache-max-size", "helm-cache-ttl", "helm-cache-purge-interval"
+    )
+    flags.accepted(f"the bound is {helm_index.MAX_INDEX >> 20} MiB", "helm-index-max-size")
+    chart_bound = f"the bound is {chart_archive.MAX_ARCHIVE >> 20} MiB for an archive"
+    flags.accepted(chart_bound, "helm-chart-max-size", "helm-chart-file-max-size")
 
 
 async def build(program: Program, stack: AsyncExitStack) -> Unit:

@@ -59,6 +59,11 @@ class FlagSet(argparse.ArgumentParser):
         if self._is_new(name):
             self.add_argument(f"--{name}", action="extend", type=_commas, default=[], help=help_text, metavar="strings")
 
+    def accepted(self, help_text: str, *names: str) -> None:
+        """Flags of Flux that tune what is not here: any value is taken, none has an effect; `help_text` says why."""
+        for name in names:
+            self.text(name, "", f"accepted for compatibility: {help_text}")
+
     def parse(self, argv: Sequence[str]) -> argparse.Namespace:
         """The values by name, dashes as underscores. Raises: BadFlag."""
         return self.parse_args(list(self._spelled_out(argv)))
@@ -109,8 +114,8 @@ def define_common(flags: FlagSet, concurrent: int = 4) -> None:
     flags.number("concurrent", concurrent, "how many objects of a kind are worked on at the same time")
     flags.text("log-encoding", "json", "json or console")
     flags.text("log-level", "info", "trace, debug, info or error")
-    flags.number("kube-api-qps", 50, "accepted for compatibility: requests are bounded by connections and the server")
-    flags.number("kube-api-burst", 300, "accepted for compatibility")
+    flags.accepted("requests are bounded by connections and the server", "kube-api-qps", "kube-api-burst")
+    flags.accepted("no cloud tokens are held yet", "token-cache-max-size", "token-cache-max-duration")
     flags.boolean("enable-leader-election", "act only while holding the Lease")
     flags.boolean("leader-election-release-on-cancel", "give the Lease up at the end", default=True)
     flags.duration("leader-election-lease-duration", timedelta(seconds=35), "how long a silent leader is respected")

@@ -60,7 +60,7 @@ def test_without_a_cluster_it_says_so_and_exits_with_1(
     assert "no kubeconfig is given (KUBECONFIG)" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("program", ["source-controller", "kustomize-controller"])
+@pytest.mark.parametrize("program", ["source-controller", "kustomize-controller", "helm-controller"])
 def test_our_deployments_start_the_program_with_flags_that_it_has(program: str):
     manifest = yaml.safe_load((ROOT / f"config/manager/{program}/deployment.yaml").read_text())
     (container,) = manifest["spec"]["template"]["spec"]["containers"]
@@ -86,7 +86,21 @@ def test_our_deployments_start_the_program_with_flags_that_it_has(program: str):
             "--watch-label-selector=sharding.fluxcd.io/key=a",
             "--leader-election-retry-period=2s",
         ],
+        # As patched into installations, after Flux's documentation.
+        ["--helm-cache-max-size=10", "--helm-cache-ttl=60m", "--helm-cache-purge-interval=5m"],
+        ["--helm-index-max-size", "104857600", "--helm-chart-max-size=1", "--token-cache-max-size=0"],
     ],
 )
 def test_what_starts_fluxs_controllers_starts_ours(args: list[str]):
     assert controllers.parse("source-controller", args)
+
+
+def test_what_starts_fluxs_helm_controller_starts_ours():
+    args = ["--oom-watch-memory-threshold=95", "--oom-watch-interval=500ms", "--graceful-shutdown-timeout=600s"]
+    assert controllers.parse("helm-controller", [*args, "--http-timeout=30s", "--feature-gates=OOMWatch=true"])
+
+
+def test_help_says_which_flags_have_no_effect(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit):
+        commands.run(["source-controller", "--help"])
+    assert "accepted for compatibility: the bound is 256 MiB" in " ".join(capsys.readouterr().out.split())
