@@ -4,7 +4,7 @@ from e2e import manifests
 from e2e.tenant import Tenant
 
 RBAC = "rbac.authorization.k8s.io"
-VERBS = ["get", "list", "watch", "create", "update", "patch", "delete"]
+VERBS = ["get", "create", "patch", "delete"]
 
 
 async def allow(tenant: Tenant, account: str, *resources: str) -> None:
