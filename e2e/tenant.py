@@ -245,8 +245,7 @@ class Tenant:
         names = await self.names(kind)
         for name in names:
             # Its owner may have been faster: a HelmRelease takes its HelmChart along.
-            with contextlib.suppress(Refused):
-                await self.delete(kind, name)
+            await self.api.discard(self.path(kind, name))
         try:
             for name in names if patient else ():
                 await self.until_gone(kind, name)

@@ -85,6 +85,14 @@ class Api:
     async def delete(self, path: str) -> JsonObject:
         return await self.request("DELETE", path)
 
+    async def discard(self, path: str) -> None:
+        """Deletes the object if it is there."""
+        try:
+            await self.delete(path)
+        except Refused as refusal:
+            if refusal.code != 404:
+                raise
+
     async def find(self, path: str) -> JsonObject | None:
         """The object, or None when there is none."""
         try:
