@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from e2e import manifests, waiting
+from e2e import counting, manifests, waiting
 from e2e.manifests import a_config_map, a_deployment, as_yaml
 from e2e.shards import controllers_of, proxied
 from e2e.tenant import KUSTOMIZATION, SOURCE, Tenant, applied, condition, inventory, revision
@@ -224,7 +224,7 @@ async def test_a_second_controller_takes_over_when_the_first_goes(
     async with first:
         repo = await shard.deploy(FILES)
         async with second:
-            begin = audit_log.mark()
+            begin = await counting.until_quiet(audit_log)
             await shard.push(repo, CHANGED)
             await shard.until_ready(KUSTOMIZATION, "all", revision(repo))
             writes = audit_log.since(begin).entries

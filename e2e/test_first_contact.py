@@ -70,7 +70,7 @@ async def test_f43_an_object_goes_to_whoever_asked_for_it_last_and_both_say_so(
     await tenant.follow()
     await tenant.kustomization("one", path="./one")
     await tenant.until_ready(KUSTOMIZATION, "one", revision(repo))
-    begin = audit_log.mark()
+    begin = await counting.until_quiet(audit_log)
 
     await tenant.kustomization("two", path="./two")
     await tenant.until_ready(KUSTOMIZATION, "two", revision(repo))
