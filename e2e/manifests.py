@@ -42,6 +42,19 @@ def a_service(name: str) -> JsonObject:
     return an_object("v1", "Service", name, spec=spec)
 
 
+def a_definition(kind: str, group: str) -> JsonObject:
+    """A CustomResourceDefinition of a namespaced kind that takes any field."""
+    plural = f"{kind.lower()}s"
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    spec = {
+        "group": group,
+        "scope": "Namespaced",
+        "names": {"plural": plural, "singular": kind.lower(), "kind": kind},
+        "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}],
+    }
+    return an_object("apiextensions.k8s.io/v1", "CustomResourceDefinition", f"{plural}.{group}", spec=spec)
+
+
 def a_kustomization_file(*resources: str, **fields: Any) -> str:
     """A kustomization.yaml."""
     header = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"}

@@ -7,10 +7,9 @@ import pytest
 
 from e2e import manifests
 from e2e.accounts import allow
-from e2e.manifests import a_config_map, a_secret, an_object
+from e2e.manifests import a_config_map, a_definition, a_secret, an_object, as_yaml
 from e2e.releases import Shop
 from e2e.tenant import RELEASE, condition
-from hack.controlplane.api import JsonObject
 from hack.testbed import charts
 from hack.testbed.charts import Chart
 
@@ -24,8 +23,8 @@ async def test_k13_a_release_may_do_what_its_service_account_may(shop: Shop) -> 
     await shop.tenant.create(an_object("v1", "ServiceAccount", "deployer"))
     release = manifests.a_helm_release("app", "1.0.0", serviceAccountName="deployer", values=QUICK)
     await shop.tenant.create(release)
-    found = await shop.tenant.until(RELEASE, "app", lambda one: "forbidden" in _message(one))
-    assert f"system:serviceaccount:{shop.tenant.namespace}:deployer" in _message(found)
+    found = await shop.tenant.until(RELEASE, "app", lambda one: "forbidden" in condition(one, "Ready")["message"])
+    assert f"system:serviceaccount:{shop.tenant.namespace}:deployer" in condition(found, "Ready")["message"]
     assert await shop.tenant.find("Deployment", "app") is None
 
     await allow(shop.tenant, "deployer", "configmaps", "deployments", "secrets", "services")
@@ -42,12 +41,11 @@ async def test_a_release_goes_to_its_target_namespace_and_its_records_to_another
     await shop.tenant.create(manifests.a_helm_release("app", "1.0.0", values=QUICK, **where))
     try:
         found = await shop.until_released("app", "1.0.0")
-        name = f"{target}-app"[:40]
         assert found["status"]["history"][0]["namespace"] == target
         assert found["status"]["storageNamespace"] == shop.tenant.namespace
         (deployment,) = (await api.get(f"/apis/apps/v1/namespaces/{target}/deployments"))["items"]
         assert deployment["metadata"]["annotations"]["meta.helm.sh/release-namespace"] == target
-        assert deployment["metadata"]["name"].startswith(name)
+        assert deployment["metadata"]["name"] == f"{target}-app"
         await shop.tenant.delete(RELEASE, "app")
         await shop.tenant.until_gone(RELEASE, "app")
     finally:
@@ -70,9 +68,8 @@ async def test_a_chain_of_three_needs_no_poll(shop: Shop) -> None:
 
 async def test_values_come_from_secrets_and_config_maps_and_their_change_is_followed(shop: Shop) -> None:
     await shop.open(V1)
-    labels = {"reconcile.fluxcd.io/watch": "Enabled"}
     values = a_config_map("values", **{"values.yaml": "color: red\nreplicas: 1\n"})
-    values["metadata"]["labels"] = labels
+    values["metadata"]["labels"] = {"reconcile.fluxcd.io/watch": "Enabled"}
     await shop.tenant.create(values)
     await shop.tenant.create(a_secret("color", tint="from-secret"))
     single = {"kind": "Secret", "name": "color", "valuesKey": "tint", "targetPath": "color"}
@@ -87,12 +84,10 @@ async def test_values_come_from_secrets_and_config_maps_and_their_change_is_foll
 @pytest.mark.parametrize("policy", ["Create", "Skip"])
 async def test_definitions_of_a_chart_come_before_its_objects(shop: Shop, policy: str) -> None:
     group = f"{shop.tenant.namespace}.example.com"
-    name = f"widgets.{group}"
-    definition = charts.APP_TEMPLATES | {
-        "widget.yaml": f"apiVersion: {group}/v1\nkind: Widget\nmetadata: {{name: w}}\n"
-    }
-    files = {"values.yaml": charts.APP_VALUES, "crds/widget.yaml": manifests.as_yaml(_definition(name, group))}
-    await shop.open(Chart("app", "1.0.0", "", definition, files))
+    definition = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/widgets.{group}"
+    templates = charts.APP_TEMPLATES | {"widget.yaml": as_yaml(an_object(f"{group}/v1", "Widget", "w"))}
+    files = {"values.yaml": charts.APP_VALUES, "crds/widget.yaml": as_yaml(a_definition("Widget", group))}
+    await shop.open(Chart("app", "1.0.0", "", templates, files))
     await shop.tenant.create(
         manifests.a_helm_release("app", "1.0.0", values=QUICK, install={"crds": policy, "remediation": {"retries": 0}})
     )
@@ -105,10 +100,9 @@ async def test_definitions_of_a_chart_come_before_its_objects(shop: Shop, policy
         await shop.tenant.delete(RELEASE, "app")
         await shop.tenant.until_gone(RELEASE, "app")
         # Helm keeps what may hold other people's objects.
-        assert await shop.tenant.api.find(f"{_DEFINITIONS}/{name}") is not None
+        assert await shop.tenant.api.find(definition) is not None
     finally:
-        if await shop.tenant.api.find(f"{_DEFINITIONS}/{name}") is not None:
-            await shop.tenant.api.delete(f"{_DEFINITIONS}/{name}")
+        await shop.tenant.api.discard(definition)
 
 
 async def test_an_install_is_tried_as_often_as_it_says(shop: Shop) -> None:
@@ -116,7 +110,9 @@ async def test_an_install_is_tried_as_often_as_it_says(shop: Shop) -> None:
     failing = {"hooks": {"migrate": {"events": "pre-install", "code": 3}}}
     retries = {"remediation": {"retries": 1}}
     await shop.tenant.create(manifests.a_helm_release("app", "1.0.0", values=failing, install=retries))
-    found = await shop.tenant.until(RELEASE, "app", lambda one: _stalled(one) == "RetriesExceeded", 40)
+    found = await shop.tenant.until(
+        RELEASE, "app", lambda one: condition(one, "Stalled")["reason"] == "RetriesExceeded", 40
+    )
     assert found["status"]["installFailures"] == 2
     assert condition(found, "Ready")["reason"] == "InstallFailed"
 
@@ -137,29 +133,6 @@ async def test_a_suspended_release_is_left_alone_until_it_is_resumed(shop: Shop)
     await shop.until_released("app", "2.0.0")
 
 
-_DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-
-
-def _definition(name: str, group: str) -> JsonObject:
-    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
-    version = {"name": "v1", "served": True, "storage": True, "schema": schema}
-    spec = {
-        "group": group,
-        "names": {"kind": "Widget", "plural": "widgets"},
-        "scope": "Namespaced",
-        "versions": [version],
-    }
-    return an_object("apiextensions.k8s.io/v1", "CustomResourceDefinition", name, spec=spec)
-
-
 async def _deployed(shop: Shop, name: str) -> str:
     found = await shop.tenant.get(RELEASE, name)
     return str(found["status"]["history"][0]["lastDeployed"])
-
-
-def _message(release: JsonObject) -> str:
-    return str(condition(release, "Ready").get("message", ""))
-
-
-def _stalled(release: JsonObject) -> str:
-    return str(condition(release, "Stalled").get("reason", ""))

@@ -303,21 +303,10 @@ async def test_termination_is_waited_for_where_that_is_wanted(tenant: Tenant) ->
     await tenant.until_gone(KUSTOMIZATION, "all")
 
 
-def a_gizmo_definition(group: str) -> JsonObject:
-    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    spec = {
-        "group": group,
-        "scope": "Namespaced",
-        "names": {"plural": "gizmos", "singular": "gizmo", "kind": "Gizmo"},
-        "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}],
-    }
-    return manifests.an_object("apiextensions.k8s.io/v1", "CustomResourceDefinition", f"gizmos.{group}", spec=spec)
-
-
 async def test_a_kind_and_an_object_of_it_come_in_one_commit_and_come_back(tenant: Tenant) -> None:
     group = f"{tenant.namespace}.example.com"
     gizmo = manifests.an_object(f"{group}/v1", "Gizmo", "first", spec={"size": 1})
-    repo = await tenant.deploy({"all.yaml": as_yaml(gizmo, a_gizmo_definition(group))}, wait=True)
+    repo = await tenant.deploy({"all.yaml": as_yaml(gizmo, manifests.a_definition("Gizmo", group))}, wait=True)
     definition = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/gizmos.{group}"
     path = f"/apis/{group}/v1/namespaces/{tenant.namespace}/gizmos/first"
 
