@@ -72,7 +72,7 @@ class HelmReleaseReconciler:
     async def _update(self, attempt: Attempt[HelmRelease]) -> str:
         release, parts = attempt.obj, self.parts
         checks.require_supported(release)
-        attempt.progress("Fulfilling prerequisites")
+        attempt.progress("Fulfilling prerequisites", is_told=not dependencies.is_ready(release))
         made = names.chart_key(release)
         seen = parts.charts.find(made) if made is not None else None
         generation = await chart_template.sync(

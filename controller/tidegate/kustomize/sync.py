@@ -61,6 +61,10 @@ class Sync:
         self.owner = owner_of(self.kustomization.key)
         self.client = self.parts.acting_client(self.kustomization)
         self.timeout = checks.timeout_of(self.kustomization)
+        # An earlier pass, of this process or another, has brought these very inputs into the cluster.
+        same_inputs = history.last_inputs(self.kustomization.status.history) == self.wanted.inputs
+        self.was_applied = same_inputs and dependencies.is_ready(self.kustomization)
+        self.is_news = not self.was_applied
 
     async def run(self) -> None:
         """The whole pass. Raises: Failed, Waiting, Superseded."""
@@ -87,7 +91,7 @@ class Sync:
             after = self.parts.settings.requeue_dependency
             text = f"Source is not ready, artifact not found, retrying in {format_duration(after)}"
             # What was applied before stays as it is, and Ready, until its source has it again (F27).
-            raise Waiting(reasons.ARTIFACT_FAILED, text, after, keeps_ready=self._is_applied()) from error
+            raise Waiting(reasons.ARTIFACT_FAILED, text, after, keeps_ready=self.was_applied) from error
         except (ArtifactError, PathError) as error:
             raise Failed(reasons.ARTIFACT_FAILED, str(error)) from error
         except BuildError as error:
@@ -95,11 +99,6 @@ class Sync:
         self.digest = "sha256:" + hashlib.sha256(msgspec.json.encode(objects, order="deterministic")).hexdigest()
         owned = [ownership.set_owner(obj, self.owner) for obj in objects]
         return [build.apply_common_metadata(obj, kustomization.spec.common_metadata) for obj in owned]
-
-    def _is_applied(self) -> bool:
-        """Whether an earlier pass, of this process or another, has brought these very inputs into the cluster."""
-        same_inputs = history.last_inputs(self.kustomization.status.history) == self.wanted.inputs
-        return same_inputs and dependencies.is_ready(self.kustomization)
 
     async def _apply(self, objects: Sequence[JsonObject], old: Inventory, new: Inventory) -> list[Change]:
         self._progress("Detecting drift for")
@@ -122,6 +121,7 @@ class Sync:
             changes = await apply_set.apply(objects, old)
         except (ApplyError, HealthError, errors.ApiError) as error:
             raise self._failed(reasons.RECONCILIATION_FAILED, str(error)) from error
+        self.is_news |= _written(changes)
         return changes
 
     async def _prune(self, old: Inventory, new: Inventory, applied: Sequence[Change]) -> list[Change]:
@@ -149,6 +149,7 @@ class Sync:
             if not targets:
                 marks.remove(conditions.HEALTHY)
                 return
+            self.is_news = True  # whoever is not healthy, and waited for, is
             self._progress("Running health checks for")
             was_healthy = marks.is_true(conditions.HEALTHY)
             await check.until_healthy(targets, new, self.attempt.turn, self.timeout)
@@ -166,11 +167,8 @@ class Sync:
 
     def _succeed(self, changes: Sequence[Change]) -> None:
         kustomization = self.kustomization
-        status = kustomization.status
-        was_ready = self.attempt.conditions.is_true(conditions.READY)
-        same_inputs = history.last_inputs(status.history) == self.wanted.inputs
         mark_applied(self.attempt, self.wanted.artifact)
-        if was_ready and same_inputs and not _written(changes):
+        if self.was_applied and not _written(changes):
             # Looked at after a start, found in order: nothing to say, nothing to count.
             return
         self._record_history(reasons.RECONCILIATION_SUCCEEDED)
@@ -209,7 +207,9 @@ class Sync:
 
     def _progress(self, phase: str) -> None:
         revision, timeout = self.wanted.artifact.revision, format_duration(self.timeout)
-        self.attempt.progress(f"{phase} revision {revision} with a timeout of {timeout}")
+        text = f"{phase} revision {revision} with a timeout of {timeout}"
+        # After a start each one is looked at again, however busy the cluster: in order, it is not worth two writes.
+        self.attempt.progress(text, is_told=self.is_news)
 
     def _stored_inventory(self) -> Inventory:
         stored = self.kustomization.status.inventory

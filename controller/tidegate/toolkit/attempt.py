@@ -5,7 +5,7 @@
     return attempt.result
 
 Nothing is written while a step is quick: progress reaches the status only when one step, counted from when it got its
-slot, lasts over a second.
+slot, lasts over a second, and only if there is something to do.
 """
 
 import asyncio
@@ -62,6 +62,7 @@ class Attempt(Generic[T]):
         self.conditions = Conditions(obj.status.conditions, obj.metadata.generation)
         self._started = clock.monotonic()
         self._step_began = asyncio.Event()
+        self._is_told = True
         self._narrator: asyncio.Task[None] | None = None
         self._lock = asyncio.Lock()
         self._is_in_doubt = False
@@ -71,8 +72,9 @@ class Attempt(Generic[T]):
         """How long this attempt has lasted."""
         return clock.monotonic() - self._started
 
-    def progress(self, message: str) -> None:
-        """A step begins: what users read in Reconciling when it lasts."""
+    def progress(self, message: str, *, is_told: bool = True) -> None:
+        """A step begins: what users read in Reconciling when it lasts; if not `is_told`, only once it has failed."""
+        self._is_told = is_told
         self._step_began.set()
         self.conditions.mark_reconciling(kinds.PROGRESSING, message)
         if self._narrator is None:
@@ -172,8 +174,9 @@ class Attempt(Generic[T]):
             self._step_began.clear()
             if await clock.happened(self._step_began, QUIET):
                 continue
-            try:
-                await self.write_progress()
-            except errors.TidegateError as error:
-                log.info("progress not written", error=str(error))
+            if self._is_told:
+                try:
+                    await self.write_progress()
+                except errors.TidegateError as error:
+                    log.info("progress not written", error=str(error))
             await self._step_began.wait()

@@ -24,6 +24,7 @@ from tidegate.runtime.controller import Turn
 from tidegate.runtime.queue import Held
 from tidegate.runtime.resources import CONFIG_MAPS, NAMESPACES, Resource, resource_of
 from tidegate.runtime.testing import faults
+from tidegate.runtime.testing import loop as loops
 from tidegate.runtime.testing.api_server import FakeAPIServer
 from tidegate.runtime.testing.store import merge
 from tidegate.toolkit.attempt import Attempt, Tools
@@ -138,6 +139,32 @@ async def test_p1_what_could_not_be_deleted_for_lack_of_an_answer_stays_in_the_i
 
         assert "apps_two__ConfigMap" in entries(server)
         assert len(server.store.items(CONFIG_MAPS)) == 2
+
+
+async def test_promise_3_a_new_process_that_finds_all_in_order_says_nothing_however_slow_the_server():
+    async with a_cluster() as (server, client):
+        async with members_of(client) as members:
+            await run_pass(server, client, members, a_config_map("one"))
+        stored = server.store.get(KUSTOMIZATIONS, KEY)
+        server.asked.clear()
+        answer = asyncio.Event()
+
+        async def late(request: web.Request) -> web.StreamResponse | None:
+            if request.method == "PATCH":
+                await answer.wait()
+            return None
+
+        server.faults.extend([late] * 10)
+        async with members_of(client) as members, asyncio.TaskGroup() as group:
+            group.create_task(run_pass(server, client, members, a_config_map("one")))
+            await loops.until(lambda: any(asked.method == "PATCH" for asked in server.asked))
+            for _ in range(3):
+                loops.skip(1.1)
+                await loops.settle()
+            answer.set()
+
+        assert [asked.query for asked in server.asked if asked.method == "PATCH" and "dryRun" not in asked.query] == []
+        assert server.store.get(KUSTOMIZATIONS, KEY) == stored
 
 
 class Known(Cache[Any]):

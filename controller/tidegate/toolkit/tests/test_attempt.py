@@ -277,6 +277,21 @@ async def test_each_step_has_a_second_of_its_own(bench: Bench):
         go_on.set()
 
 
+async def test_a_step_that_is_not_told_is_not_written_until_one_is(bench: Bench):
+    async with lasting(bench) as (attempt, _task, go_on):
+        attempt.progress("looking", is_told=False)
+        await loops.settle()
+        loops.skip(5)
+        await loops.settle()
+        assert bench.server.asked == []
+        attempt.progress("mending")
+        await loops.settle()
+        loops.skip(1.1)
+        await loops.until(lambda: bench.words and not attempt._lock.locked())
+        assert bench.status.conditions[0].message == "mending"
+        go_on.set()
+
+
 async def test_ready_turns_unknown_in_a_long_step_where_the_kind_does_so(bench: Bench):
     await bench.run()
     bench.resets_ready = True
