@@ -1,6 +1,8 @@
 """An event loop whose time can be skipped: sockets and threads live in real time, timers in as much as a test wants."""
 
 import asyncio
+import itertools
+import time
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -8,6 +10,7 @@ from tidegate.runtime import clock
 
 NO_TIME = timedelta()
 MOMENT = timedelta(milliseconds=1)
+A_FEW = 1000
 
 
 class SkippingLoop(asyncio.SelectorEventLoop):
@@ -49,14 +52,19 @@ async def until(holds: Callable[[], object], within: timedelta = timedelta(secon
     raise AssertionError("it did not happen in time")
 
 
-async def hurry(holds: Callable[[], object], step: float = 0.5) -> None:
+async def hurry(holds: Callable[[], object], step: float = 0.5, within: timedelta = timedelta(seconds=20)) -> None:
     """Wait until `holds()`, with time running fast: `step` seconds pass in each round of the loop.
 
-    Servers in the same loop answer in a few rounds, however slow the machine is. Raises: AssertionError after many.
+    Servers in the same loop answer in a few rounds, however slow the machine is; threads are given real time after
+    that. Raises: AssertionError when it does not, `within` so much real time.
     """
-    for _ in range(5000):
+    deadline = time.monotonic() + within.total_seconds()
+    for turn in itertools.count():
         if holds():
             return
+        if time.monotonic() > deadline:
+            raise AssertionError("it did not happen in time")
+        if turn > A_FEW:
+            time.sleep(MOMENT.total_seconds())  # noqa: ASYNC251 - in real time, which the loop does not have
         skip(step)
         await clock.pause(NO_TIME)
-    raise AssertionError("it did not happen in time")
