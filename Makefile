@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-SOURCES := api controller hack e2e
+SOURCES := api controller hack e2e conftest.py
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo cluster test test-unit test-e2e lint types contracts fmt generate verify lock builds image clean
@@ -32,7 +32,6 @@ builds: $(STAMP) ## build and cache the control plane and the helm, flux and reg
 test: lint types contracts verify test-unit test-e2e ## all checks and all tests
 
 test-unit: $(STAMP) ## unit tests, under a minute
-	$(BIN)/python -m hack.controlplane build registry # before any test's time-out runs
 	$(BIN)/python -m pytest api controller hack
 
 test-e2e: $(STAMP) ## end to end, against a real API server, Git and the flux binary

@@ -53,6 +53,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     The first one starts the control plane, and a slow machine is no failure.
     """
+    needed = {name: programs for name, programs in BUILDS.items() if name != "control_plane" or not external.find()}
     for item in items:
         if not item.path.is_relative_to(HERE):
             continue
@@ -60,19 +61,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
         if item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(SECONDS))
-
-
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Builds what is missing before the first test: no test's time-out runs then, and the progress can be seen."""
-    fixtures = {name for item in session.items for name in getattr(item, "fixturenames", ())}
-    if external.find():
-        fixtures.discard("control_plane")
-    wanted = [program for fixture, programs in BUILDS.items() if fixture in fixtures for program in programs]
-    if session.config.option.collectonly or not builds.missing(wanted):
-        return
-    capture = session.config.pluginmanager.getplugin("capturemanager")
-    with capture.global_and_fixture_disabled():
-        builds.ensure(wanted)
+        for fixture in set(getattr(item, "fixturenames", ())) & set(needed):
+            item.add_marker(pytest.mark.builds(*needed[fixture]))
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -101,6 +101,7 @@ async def test_an_unauthorised_repository_says_so_and_heals_with_its_secret(shop
         await locked.install()
 
 
+@pytest.mark.builds("registry")
 async def test_an_unauthorised_registry_says_so_and_heals_with_its_secret(
     shop: Shop, helm_cli: Helm, tmp_path: Path
 ) -> None:

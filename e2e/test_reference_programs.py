@@ -75,6 +75,7 @@ async def test_a_pipeline_fills_a_chart_and_pushes_it_to_the_registry(
     assert "tag: 'a1b2'" in shown
 
 
+@pytest.mark.builds("registry")
 async def test_a_registry_with_a_login_takes_charts_from_nobody_else(helm_cli: Helm, tmp_path: Path) -> None:
     archive = charts.write(Chart("app", "1.0.0"), tmp_path)
     login = [f"--username={LOGIN[0]}", f"--password={LOGIN[1]}"]

@@ -89,6 +89,7 @@ async def push(address: str, trusted: ssl.SSLContext) -> None:
         await session.put(f"{address}/v2/org/app/manifests/v1", data=manifest(), headers=headers)
 
 
+@pytest.mark.builds("registry")
 async def test_the_reference_registry(authority: Authority, trusting: RegistryAuth, tmp_path: Path) -> None:
     async with reference.Registry(tmp_path / "registry", authority) as registry, Registries() as registries:
         await push(registry.address, ssl.create_default_context(cafile=authority.certificate))
