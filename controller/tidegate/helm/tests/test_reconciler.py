@@ -1,11 +1,15 @@
 """A HelmRelease from its first turn to its last: what is stored, said, counted and asked."""
 
+import asyncio
+
 import pytest
+from aiohttp import web
 
 from tidegate.helm.release.tests.bed import Chart
 from tidegate.helm.tests.bed import CHARTS, GOOD, HOOKED, RELEASES, a_desk
 from tidegate.runtime.controller import Result
 from tidegate.runtime.resources import CONFIG_MAPS
+from tidegate.runtime.testing import loop as loops
 
 RETRIES = {"install": {"remediation": {"retries": 1}}}
 
@@ -36,6 +40,27 @@ async def test_a_new_process_looks_and_writes_nothing():
         await first.turn()
         async with a_desk(server=first.server) as second:
             assert await second.quietly() == ["GET /api/v1/namespaces/apps/secrets/sh.helm.release.v1.web.v1"]
+
+
+async def test_promise_3_a_new_process_that_finds_all_in_order_says_nothing_however_slow_the_server():
+    async with a_desk() as first:
+        await first.turn()
+        async with a_desk(server=first.server) as second, asyncio.TaskGroup() as group:
+            answer = asyncio.Event()
+
+            async def late(_request: web.Request) -> None:
+                await answer.wait()
+
+            second.server.faults.append(late)
+            looking = group.create_task(second.quietly())
+            await loops.until(lambda: not second.server.faults)
+            for _ in range(3):
+                loops.skip(1.1)
+                await loops.settle()
+            answer.set()
+            asked = await looking
+
+        assert [one for one in asked if not one.startswith("GET")] == []
 
 
 async def test_other_values_are_an_upgrade_and_the_revision_before_is_superseded():
