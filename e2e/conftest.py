@@ -40,6 +40,7 @@ USERS = {
 BUILDS = {
     "control_plane": catalogue.CONTROL_PLANE,
     "registry": ("registry",),
+    "private_registry": ("registry",),
     "helm": ("helm",),
     "helm_cli": ("helm",),
     "helm_on_cluster": ("helm",),

@@ -87,6 +87,13 @@ def a_helm_release(name: str, version: str, chart: str = "", source: str = "char
     return an_object(HELM_API, "HelmRelease", name, spec=_present({**defaults, **spec}))
 
 
+def a_helm_release_of(source: str, name: str) -> JsonObject:
+    """A HelmRelease of the chart that an OCIRepository holds."""
+    release = a_helm_release(name, "", chartRef={"kind": "OCIRepository", "name": source})
+    del release["spec"]["chart"]
+    return release
+
+
 def _present(fields: JsonObject) -> JsonObject:
     return {name: value for name, value in fields.items() if value is not None}
 

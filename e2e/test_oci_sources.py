@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 from e2e.flux import Flux
-from e2e.manifests import a_config_map, a_helm_release, a_helm_repository, an_oci_repository, as_yaml
+from e2e.manifests import a_config_map, a_helm_release, a_helm_release_of, a_helm_repository, an_oci_repository, as_yaml
 from e2e.tenant import CHART, HELM_REPOSITORY, KUSTOMIZATION, OCI_REPOSITORY, RELEASE, Tenant, condition, is_released
 from hack.testbed import charts
 from hack.testbed.charts import Chart
@@ -61,10 +61,7 @@ async def test_a_release_refers_to_an_oci_repository_and_records_its_digest(
     layer = {"mediaType": "application/vnd.cncf.helm.chart.content.v1.tar+gzip", "operation": "copy"}
     url = f"oci://{registry.host}/{path}/appa"
     await tenant.create(an_oci_repository("appa", url, ref={"semver": "1.x"}, layerSelector=layer))
-    reference = {"kind": OCI_REPOSITORY, "name": "appa"}
-    release = a_helm_release("appa", "1.0.0", chartRef=reference)
-    del release["spec"]["chart"]
-    await tenant.create(release)
+    await tenant.create(a_helm_release_of("appa", "appa"))
     found = await tenant.until_ready(RELEASE, "appa", seconds=40)
     status = found["status"]
     digest = status["lastAttemptedRevisionDigest"]

@@ -29,6 +29,8 @@ class Asked:
 class ChartRepository:
     """Serves without credentials, or to a user name and password alone."""
 
+    path = "/charts"
+
     def __init__(self, username: str = "", password: str = "") -> None:
         self._credentials = aiohttp.encode_basic_auth(username, password) if username else ""
         self._archives: dict[str, bytes] = {}
@@ -39,7 +41,7 @@ class ChartRepository:
 
     async def __aenter__(self) -> Self:
         app = web.Application()
-        app.router.add_get("/charts/{path:.*}", self._serve)
+        app.router.add_get(f"{self.path}/{{path:.*}}", self._serve)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
@@ -53,9 +55,14 @@ class ChartRepository:
             await self._runner.cleanup()
 
     @property
+    def address(self) -> str:
+        """The URL of the server."""
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
     def url(self) -> str:
         """For spec.url of a HelmRepository."""
-        return f"http://127.0.0.1:{self._port}/charts"
+        return f"{self.address}{self.path}"
 
     def push(self, chart: Chart) -> None:
         """Publish a version; it is in the index from now on."""

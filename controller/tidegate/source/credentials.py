@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 
+from tidegate.adapters import git_auth
 from tidegate.adapters.git_auth import GitAuth
+from tidegate.adapters.git_errors import InvalidCredentials
 from tidegate.source.pipeline import BadCredentials
 
 Data = Mapping[str, bytes]
@@ -18,7 +20,12 @@ def read(secret: Data | None, certificates: Data | None) -> GitAuth:
     if bool(certificate) != bool(key):
         raise BadCredentials("tls.crt and tls.key must be given together")
     ca = _file(tls, "ca.crt", "caFile")
-    return GitAuth(username=username, password=password, ca=ca, client_cert=certificate, client_key=key)
+    auth = GitAuth(username=username, password=password, ca=ca, client_cert=certificate, client_key=key)
+    try:
+        git_auth.tls_context(auth)
+    except InvalidCredentials as error:
+        raise BadCredentials(f"{error}: ca.crt, tls.crt and tls.key must be PEM") from error
+    return auth
 
 
 def _text(secret: Data, name: str) -> str:
