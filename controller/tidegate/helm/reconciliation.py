@@ -42,6 +42,8 @@ class Reconciliation:
     def __post_init__(self) -> None:
         self.release = self.attempt.obj
         self.reports = Reports(self.attempt, self.desired)
+        key, chosen = names.release_key(self.release), options.for_uninstall(self.release)
+        self.session = self.parts.session(self.release, key, self.attempt.turn, chosen)
 
     async def run(self) -> None:
         """Raises: Failed, Again, Stalled; Superseded; ApiError and Unreachable of the API server."""
@@ -60,7 +62,7 @@ class Reconciliation:
             self.is_forced = False
 
     async def _observe(self) -> state.Observed:
-        self.stored = await self._session(options.for_uninstall(self.release)).newest()
+        self.stored = await self.session.under(options.for_uninstall(self.release)).newest()
         observed = state.classify(facts.gather(self.release, self.stored, self.desired))
         if observed.state == State.UNKNOWN:
             raise Failed(reasons.STATE_ERROR, f"Could not determine release state: {observed.reason}")
@@ -86,7 +88,7 @@ class Reconciliation:
             case Action.UNINSTALL:
                 await self._remediate(action, self.release.status.history[0])
             case Action.LEAVE:
-                await self._session(options.for_uninstall(self.release)).uninstall(self._record)
+                await self.session.under(options.for_uninstall(self.release)).uninstall(self._record)
 
     async def _release(self, action: Action, verb: ReleaseAction) -> None:
         """Install or upgrade, or finish what was begun of either. Raises: as it ended, unless a revision is stored."""
@@ -98,7 +100,7 @@ class Reconciliation:
         await self.attempt.write()
         started = clock.monotonic()
         try:
-            await self._deploy(action, self._session(chosen))
+            await self._deploy(action, self.session.under(chosen))
         except ActionFailed as error:
             text = self.reports.failed(verb, error)
             if error.record is None:
@@ -139,7 +141,7 @@ class Reconciliation:
 
     async def _unlock(self) -> None:
         before = self._newest.record.info.status
-        record = await self._session(self._options(ReleaseAction.UPGRADE)).unlock(self._newest)
+        record = await self.session.under(self._options(ReleaseAction.UPGRADE)).unlock(self._newest)
         known = self.release.status.history
         if any(one.version == record.version for one in known):
             await self._record(record)
@@ -163,7 +165,7 @@ class Reconciliation:
         self.reports.began(told, chosen.timeout, is_release=False)
         # The failure counts, whatever becomes of this process while it undoes it.
         await self.attempt.write()
-        session = self._session(chosen)
+        session = self.session.under(chosen)
         try:
             if action == Action.UNINSTALL:
                 await session.uninstall(self._record_undone)
@@ -243,7 +245,7 @@ class Reconciliation:
         status = self.release.status
         status.history = history.recorded(status.history, record, action, self.desired.oci_digest)
         if record.version == status.history[0].version and record.status != Status.UNINSTALLED:
-            session = self._session(self._options(ReleaseAction.UPGRADE))
+            session = self.session.under(self._options(ReleaseAction.UPGRADE))
             found = inventories.entries(await session.inventory(record))
             entries = [ResourceRef(id=oid, v=version) for oid, version in found]
             status.inventory = ResourceInventory(entries=entries)
@@ -261,6 +263,3 @@ class Reconciliation:
         if self.stored is None:
             raise AssertionError("decided by a state that has one")
         return self.stored
-
-    def _session(self, chosen: Options) -> Session:
-        return self.parts.session(self.release, names.release_key(self.release), self.attempt.turn, chosen)

@@ -10,6 +10,6 @@ backoff.py      how long to wait; queue.py which key is next
 controller.py   a queue, its slots, and how a turn ends
 leases.py       leader election; manager.py owns every task
 workers.py      foreign code in limited processes that can be killed; worker_loop.py is their inside
-probes.py metrics.py logs.py loop.py threads.py clock.py
+probes.py metrics.py logs.py loop.py threads.py bounded.py clock.py
 testing/        an API server and a clock for tests
 """

@@ -10,11 +10,12 @@ from tidegate.engine.apply import CREATE_ONLY
 from tidegate.engine.waits import HealthError
 from tidegate.helm.release import manifests
 from tidegate.helm.release.record import Record
-from tidegate.helm.release.scope import Scope
-from tidegate.runtime import errors, logs
+from tidegate.helm.release.scope import CONCURRENT, Scope
+from tidegate.runtime import bounded, errors, logs, threads
 from tidegate.runtime.errors import TidegateError
 from tidegate_api.codec import JsonObject
 from tidegate_api.helm.v2.actions import CRDsPolicy
+from tidegate_api.meta.objects import ObjectKey
 
 log = logs.get_logger(__name__)
 
@@ -32,7 +33,9 @@ async def apply(scope: Scope, crds: Sequence[Crd]) -> bool:
     """
     if scope.options.crds == CRDsPolicy.SKIP or not crds:
         return False
-    applied = [obj for obj in _definitions(crds) if await _apply_one(scope, obj)]
+    definitions = await threads.run(_definitions, crds)
+    written = await bounded.each(lambda obj: _apply_one(scope, obj), definitions, CONCURRENT)
+    applied = [obj for obj, is_written in zip(definitions, written, strict=True) if is_written]
     if not applied:
         return False
     targets = [
@@ -57,7 +60,7 @@ def on_record(record: Record) -> list[JsonObject]:
 
 def _definitions_in(data: str) -> list[JsonObject]:
     try:
-        objects = manifests.read_any(base64.b64decode(data).decode())
+        objects = manifests.read(base64.b64decode(data).decode())
     except (ValueError, manifests.InvalidManifest):
         return []
     return [obj for obj in objects if _is_definition(obj)]
@@ -72,7 +75,7 @@ def _definitions(crds: Sequence[Crd]) -> list[JsonObject]:
     found: list[JsonObject] = []
     for crd in crds:
         try:
-            objects = manifests.read_any(crd.text)
+            objects = manifests.read(crd.text)
         except manifests.InvalidManifest as error:
             raise CrdFailed(f"failed to parse CustomResourceDefinitions from {crd.name}: {error}") from error
         found += [obj for obj in objects if _is_definition(obj)]
@@ -86,9 +89,12 @@ async def _apply_one(scope: Scope, definition: JsonObject) -> bool:
     """Whether it was applied: one that exists already stays as it is, unless the policy replaces it."""
     wanted = normalize.normalize(ownership.set_owner(definition, scope.owner))
     wanted = {name: value for name, value in wanted.items() if name != "status"}
-    if scope.options.crds == CRDsPolicy.CREATE:
-        wanted = {**wanted, "metadata": {**wanted["metadata"], "resourceVersion": CREATE_ONLY}}
     resource = await scope.client.discovery.find(wanted["apiVersion"], wanted["kind"])
+    if scope.options.crds == CRDsPolicy.CREATE:
+        # A definition has half a megabyte, and at an upgrade it is there.
+        if await scope.client.find(resource, ObjectKey.of(wanted), metadata_only=True) is not None:
+            return False
+        wanted = {**wanted, "metadata": {**wanted["metadata"], "resourceVersion": CREATE_ONLY}}
     scope.log(f"applying CustomResourceDefinition {definition['metadata']['name']} with policy {scope.options.crds}")
     try:
         await scope.client.apply(resource, wanted, scope.members.migration.manager)

@@ -18,14 +18,12 @@ from tidegate.helm.release.hooks import HookFailed
 from tidegate.helm.release.manifests import InvalidManifest
 from tidegate.helm.release.model import ActionFailed, RecordSummary
 from tidegate.helm.release.record import Record, Status
-from tidegate.helm.release.scope import DeleteFailed, Scope, removed
+from tidegate.helm.release.scope import CONCURRENT, DeleteFailed, Scope, removed
 from tidegate.helm.release.words import Words
 from tidegate.runtime import errors
 from tidegate.runtime.discovery import NoMatch
 from tidegate.runtime.errors import TidegateError
 from tidegate_api.codec import JsonObject
-
-CONCURRENT = 4
 
 
 class _Failed(TidegateError):

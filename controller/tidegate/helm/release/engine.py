@@ -31,7 +31,7 @@ from tidegate.helm.release.sightings import Sightings
 from tidegate.helm.release.storage import Storage
 from tidegate.helm.release.uninstall import Uninstall
 from tidegate.helm.release.words import INSTALL, ROLLBACK, UPGRADE
-from tidegate.runtime import errors
+from tidegate.runtime import errors, threads
 from tidegate.runtime.client import Client
 from tidegate.runtime.controller import Turn
 from tidegate.runtime.errors import TidegateError
@@ -68,6 +68,11 @@ class Session:
         self._holder = holder
         self._history: list[RecordSummary] | None = None
 
+    def under(self, options: Options) -> "Session":
+        """A session on the same release under other options."""
+        scope = replace(self._scope, options=options, logs=[])
+        return Session(scope, self._renderer, self._holder)
+
     async def newest(self) -> Stored | None:
         """The newest revision that can be read."""
         return await self._storage.find_newest(await self.history())
@@ -82,7 +87,7 @@ class Session:
         """What belongs to a release: the objects of its manifest, and the definitions of its chart."""
         objects = await self._scope.known(record.manifest)
         if self._scope.options.crds != CRDsPolicy.SKIP:
-            objects = [*objects, *crds.on_record(record)]
+            objects = [*objects, *await threads.run(crds.on_record, record)]
         return inventories.of_objects(objects)
 
     async def install(self, desired: Desired, on_stored: OnStored) -> Record:

@@ -12,7 +12,7 @@ from tidegate.helm.release.entry import Entry
 from tidegate.helm.release.hook_plan import DeletePolicy
 from tidegate.helm.release.record import Hook, Phase, go_now
 from tidegate.helm.release.scope import Scope
-from tidegate.runtime import errors
+from tidegate.runtime import errors, threads
 from tidegate.runtime.client import Preconditions
 from tidegate.runtime.discovery import NoMatch
 from tidegate.runtime.errors import TidegateError
@@ -94,7 +94,7 @@ class _Runner:
     async def _objects(self, hook: Hook) -> list[JsonObject]:
         options = self.scope.options
         try:
-            placed = await self.scope.placed(manifests.read_hook(hook.manifest))
+            placed = await self.scope.placed(await threads.run(manifests.read_hook, hook.manifest))
         except manifests.InvalidManifest as error:
             raise HookFailed(f"unable to build kubernetes object for {self.event} hook {hook.path}: {error}") from error
         return [manifests.mark_hook(obj, self.scope.owner, options.labels, options.annotations) for obj in placed]

@@ -29,17 +29,7 @@ class InvalidManifest(TidegateError):
 
 
 def read(manifest: str) -> list[JsonObject]:
-    """The objects of a manifest in their order, lists taken apart.
-
-    Raises: InvalidManifest, also for objects that have no name or that are there twice.
-    """
-    objects = read_any(manifest)
-    require_sendable(objects)
-    return objects
-
-
-def read_any(manifest: str) -> list[JsonObject]:
-    """As `read`, but with whatever objects there are."""
+    """The objects of a manifest in their order, whatever they are, lists taken apart. Raises: InvalidManifest."""
     try:
         documents = yaml.load_all(manifest.encode(), duplicate_keys=DuplicateKeys.LAST, max_bytes=_MAX_BYTES)
     except YamlError as error:
@@ -50,19 +40,16 @@ def read_any(manifest: str) -> list[JsonObject]:
 
 def read_hook(manifest: str) -> list[JsonObject]:
     """The objects of a hook, which may leave their names to the server. Raises: InvalidManifest."""
-    objects = read_any(manifest)
+    objects = read(manifest)
     for obj in objects:
         if (found := place_problem(obj)) is not None:
             raise InvalidManifest(f"{identity.object_id(obj)}: {found}")
     return objects
 
 
-def read_known(manifest: str) -> list[JsonObject]:
-    """The objects of a manifest that was stored before, as far as they could ever have been applied."""
-    try:
-        return [obj for obj in read_any(manifest) if problem(obj) is None]
-    except InvalidManifest:
-        return []
+def sendable(objects: Iterable[JsonObject]) -> list[JsonObject]:
+    """Those of `objects` that could ever have been applied."""
+    return [obj for obj in objects if problem(obj) is None]
 
 
 def require_sendable(objects: Iterable[JsonObject]) -> None:

@@ -10,9 +10,9 @@ from tidegate.helm.release import record as records
 from tidegate.helm.release.model import Desired
 from tidegate.helm.release.record import Record, RecordTooLarge
 from tidegate.helm.release.rendering import Renderer, Revision
-from tidegate.helm.release.scope import Scope
+from tidegate.helm.release.scope import CONCURRENT, Scope
 from tidegate.helm.release.words import Words
-from tidegate.runtime import errors
+from tidegate.runtime import bounded, errors, threads
 from tidegate.runtime.discovery import NoMatch
 from tidegate.runtime.errors import TidegateError
 from tidegate.runtime.resources import NAMESPACES
@@ -46,18 +46,17 @@ class Preparation:
 
     async def _render(self) -> Record:
         record, rendered = await rendering.render(self.scope, self.renderer, self.desired, self.revision)
-        _require_fits(record)
+        await _require_fits(record)
         if await crds.apply(self.scope, rendered.crds):
             # What the chart asks of the cluster may be answered otherwise now.
             record, _ = await rendering.render(self.scope, self.renderer, self.desired, self.revision)
-            _require_fits(record)
+            await _require_fits(record)
         return record
 
     async def _require_owned(self, record: Record, previous: Sequence[Record]) -> None:
         known = {identity.object_id(obj) for old in previous for obj in await self.scope.known(old.manifest)}
-        for obj in await self.scope.known(record.manifest):
-            if identity.object_id(obj) not in known:
-                await _require_free(self.scope, obj, self.revision.words)
+        new = [obj for obj in await self.scope.known(record.manifest) if identity.object_id(obj) not in known]
+        await bounded.each(lambda obj: _require_free(self.scope, obj, self.revision.words), new, CONCURRENT)
 
     async def _create_namespace(self) -> None:
         name = self.scope.key.namespace
@@ -72,10 +71,10 @@ class Preparation:
             return
 
 
-def _require_fits(record: Record) -> None:
+async def _require_fits(record: Record) -> None:
     """Before any object is touched (H15)."""
     try:
-        records.require_fits(record)
+        await threads.run(records.require_fits, record)
     except RecordTooLarge as error:
         name = secrets.secret_name(record.name, record.version)
         raise RecordTooLarge(f'create: failed to create: Secret "{name}" is invalid: {error}') from error

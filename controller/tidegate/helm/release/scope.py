@@ -11,8 +11,10 @@ from tidegate.engine.ownership import Owner
 from tidegate.engine.prune import Pruned, Terms
 from tidegate.engine.watches import Watcher
 from tidegate.helm.release import manifests, order
+from tidegate.helm.release.manifests import InvalidManifest
 from tidegate.helm.release.model import Options, ReleaseKey
 from tidegate.helm.release.storage import Storage
+from tidegate.runtime import threads
 from tidegate.runtime.client import Client
 from tidegate.runtime.controller import Turn
 from tidegate.runtime.discovery import NoMatch
@@ -20,6 +22,8 @@ from tidegate.runtime.errors import TidegateError
 from tidegate_api.codec import JsonObject
 
 MAX_LOGS = 10
+CONCURRENT = 4
+"""Requests about one release at once."""
 
 
 class DeleteFailed(TidegateError):
@@ -38,6 +42,8 @@ class Scope:
     turn: Turn
     options: Options
     logs: list[str] = field(default_factory=list)
+    manifests: dict[str, list[JsonObject]] = field(default_factory=dict)
+    """What has been read: most steps need the same one or two, and nobody changes them."""
 
     @property
     def watcher(self) -> Watcher:
@@ -51,14 +57,19 @@ class Scope:
 
     async def wanted(self, manifest: str) -> list[JsonObject]:
         """The objects of a manifest as they are applied. Raises: InvalidManifest."""
-        objects = await self.placed(manifests.read(manifest))
+        objects = await self._read(manifest)
+        manifests.require_sendable(objects)
+        objects = await self.placed(objects)
         manifests.require_sendable(objects)
         options = self.options
         return [manifests.mark(obj, self.key, self.owner, options.labels, options.annotations) for obj in objects]
 
     async def known(self, manifest: str) -> list[JsonObject]:
         """The objects of a manifest that was stored before, as far as they could ever have been applied."""
-        return await self.placed(manifests.read_known(manifest))
+        try:
+            return await self.placed(manifests.sendable(await self._read(manifest)))
+        except InvalidManifest:
+            return []
 
     async def placed(self, objects: Iterable[JsonObject]) -> list[JsonObject]:
         """`objects` with the release's namespace where they have none and need one, and without it where not."""
@@ -76,6 +87,11 @@ class Scope:
 
     def _is_ours(self, live: JsonObject) -> bool:
         return manifests.ownership_problem(live, self.key) is None
+
+    async def _read(self, manifest: str) -> list[JsonObject]:
+        if manifest not in self.manifests:
+            self.manifests[manifest] = await threads.run(manifests.read, manifest)
+        return self.manifests[manifest]
 
     async def _place(self, obj: JsonObject, defined: Mapping[tuple[str, str], bool]) -> JsonObject:
         metadata = obj.get("metadata")
