@@ -36,8 +36,8 @@ class Client:
 
     async def get(self, resource: Resource, key: ObjectKey, *, metadata_only: bool = False) -> JsonObject:
         """The object at `key`. Raises: NotFound."""
-        accept = transport.PARTIAL_METADATA if metadata_only else "application/json"
-        return _decode(await self.transport.request(Request("GET", resource.path(key), accept=accept)))
+        request = Request("GET", resource.path(key), accept=_accept(metadata_only))
+        return _decode(await self.transport.request(request))
 
     async def find(self, resource: Resource, key: ObjectKey, *, metadata_only: bool = False) -> JsonObject | None:
         """The object at `key`, or None."""
@@ -56,7 +56,7 @@ class Client:
         metadata_only: bool = False,
     ) -> AsyncIterator[JsonObject]:
         """All objects that the selectors choose, a page at a time."""
-        accept = transport.PARTIAL_METADATA_LIST if metadata_only else "application/json"
+        accept = transport.PARTIAL_METADATA_LIST if metadata_only else transport.JSON
         selectors = {"labelSelector": label_selector, "fieldSelector": field_selector}
         query = {"limit": str(PAGE)} | {name: value for name, value in selectors.items() if value}
         while True:
@@ -70,10 +70,10 @@ class Client:
                 return
             query["continue"] = following
 
-    async def create(self, resource: Resource, obj: JsonObject) -> JsonObject:
-        """Create `obj` in its own namespace. Raises: AlreadyExists."""
-        namespace = (obj.get("metadata") or {}).get("namespace") or ""
-        return _decode(await self.transport.request(Request("POST", resource.collection(namespace), body=obj)))
+    async def create(self, resource: Resource, obj: JsonObject, *, metadata_only: bool = False) -> JsonObject:
+        """Create `obj` in its own namespace and return what is stored, or its metadata. Raises: AlreadyExists."""
+        path = resource.collection((obj.get("metadata") or {}).get("namespace") or "")
+        return _decode(await self.transport.request(Request("POST", path, body=obj, accept=_accept(metadata_only))))
 
     async def apply(
         self, resource: Resource, obj: JsonObject, manager: str, *, force: bool = True, dry_run: bool = False
@@ -89,12 +89,22 @@ class Client:
         return _decode(await self.transport.request(Request("PATCH", path, query, obj, transport.APPLY_PATCH)))
 
     async def merge_patch(
-        self, resource: Resource, key: ObjectKey, patch: JsonObject, manager: str, subresource: str = ""
+        self,
+        resource: Resource,
+        key: ObjectKey,
+        patch: JsonObject,
+        manager: str,
+        subresource: str = "",
+        *,
+        metadata_only: bool = False,
     ) -> JsonObject:
-        """Merge `patch` into the object or its subresource; a resourceVersion in it is an optimistic lock."""
-        query = {"fieldManager": manager}
-        path = resource.path(key, subresource)
-        return _decode(await self.transport.request(Request("PATCH", path, query, patch, transport.MERGE_PATCH)))
+        """Merge `patch` into the object or its subresource; a resourceVersion in it is an optimistic lock.
+
+        Returns what is stored now, or its metadata.
+        """
+        query, path = {"fieldManager": manager}, resource.path(key, subresource)
+        request = Request("PATCH", path, query, patch, transport.MERGE_PATCH, _accept(metadata_only))
+        return _decode(await self.transport.request(request))
 
     async def json_patch(
         self, resource: Resource, key: ObjectKey, operations: Sequence[JsonObject], manager: str
@@ -118,6 +128,10 @@ class Client:
             "preconditions": preconditions,
         }
         await self.transport.request(Request("DELETE", resource.path(key), body=options))
+
+
+def _accept(metadata_only: bool) -> str:  # noqa: FBT001
+    return transport.PARTIAL_METADATA if metadata_only else transport.JSON
 
 
 def _decode(body: bytes) -> JsonObject:

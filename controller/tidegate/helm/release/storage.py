@@ -8,7 +8,7 @@ from tidegate.helm.release import secrets
 from tidegate.helm.release.model import Journal, RecordSummary, Stored
 from tidegate.helm.release.record import InvalidRecord, Record, Status
 from tidegate.helm.release.sightings import Sightings
-from tidegate.runtime import clock, errors, logs
+from tidegate.runtime import clock, errors, logs, threads
 from tidegate.runtime.client import Client, Preconditions
 from tidegate.runtime.resources import SECRETS
 from tidegate_api.codec import JsonObject
@@ -43,7 +43,7 @@ class Storage:
         if secret is None:
             return None
         try:
-            return _stored(secret, secrets.read(secret))
+            return _stored(secret, await threads.run(secrets.read, secret))
         except InvalidRecord as error:
             log.warning("release record ignored", secret=secret["metadata"]["name"], cause=str(error))
             return None
@@ -57,14 +57,16 @@ class Storage:
 
     async def create(self, record: Record, journal: Journal) -> Stored:
         """Store a new revision. Raises: AlreadyExists, RecordTooLarge."""
-        secret = secrets.build(record, journal, self.namespace, _now())
-        return self._wrote(await self.client.create(SECRETS, secret), record)
+        secret = await threads.run(secrets.build, record, journal, self.namespace, _now())
+        return self._wrote(await self.client.create(SECRETS, secret, metadata_only=True), record)
 
     async def update(self, stored: Stored) -> Stored:
         """Write a revision over the version that was read. Raises: Conflict when it is another by now."""
-        patch = secrets.change(stored.record, stored.journal, stored.resource_version, _now())
+        patch = await threads.run(secrets.change, stored.record, stored.journal, stored.resource_version, _now())
         key = self._key(stored.record.version)
-        return self._wrote(await self.client.merge_patch(SECRETS, key, patch, MANAGER), stored.record)
+        # The answer need not repeat a megabyte.
+        written = await self.client.merge_patch(SECRETS, key, patch, MANAGER, metadata_only=True)
+        return self._wrote(written, stored.record)
 
     async def delete(self, summary: RecordSummary) -> None:
         """Delete a revision, should it still be there."""
