@@ -4,12 +4,20 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
 
-from tidegate.engine import causes, health
+from tidegate.engine import causes, health, identity
 from tidegate.engine.health import Health, HealthStatus
 from tidegate.engine.ownership import Owner, is_owned
 from tidegate.helm.release import manifests
 from tidegate.helm.release.record import Hook, HookExecution, Phase
 from tidegate_api.codec import JsonObject
+
+_INERT = frozenset(
+    {
+        *(("", kind) for kind in ("ServiceAccount", "ConfigMap", "Secret")),
+        *(("rbac.authorization.k8s.io", kind) for kind in ("Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding")),
+        ("networking.k8s.io", "NetworkPolicy"),
+    }
+)
 
 
 class DeletePolicy(StrEnum):
@@ -52,6 +60,12 @@ def is_deleted(hook: Hook, policy: DeletePolicy) -> bool:
     if hook.kind == "CustomResourceDefinition":
         return False
     return policy in hook.delete_policies
+
+
+def is_inert(objects: Iterable[JsonObject]) -> bool:
+    """Whether these objects do nothing by being there, so that to make them once more costs nothing but a request."""
+    ids = [identity.object_id(obj) for obj in objects]
+    return all(oid.name and oid.group_kind in _INERT for oid in ids)
 
 
 def may_delete(live: JsonObject, owner: Owner) -> bool:

@@ -28,7 +28,8 @@ class HookFailed(TidegateError):
 async def run(scope: Scope, entry: Entry, event: str) -> bool:
     """Run the hooks of `event` that have not run yet, and say whether there were any.
 
-    Each is on record as running before it is created, so that it runs once, and twice at most when we are interrupted.
+    Each that does something is on record as running before it is created, so that it runs once, and twice at most when
+    we are interrupted.
     Raises: HookFailed, Superseded, Conflict when the record was written by somebody else.
     """
     chosen = hook_plan.select(entry.record.hooks, event)
@@ -65,7 +66,8 @@ class _Runner:
         if not await self._is_under_way(hook, objects):
             hook_plan.begin(hook, go_now())
             await self.clean_up(hook, DeletePolicy.BEFORE_CREATION)
-            await self.entry.write()
+            if not hook_plan.is_inert(objects):
+                await self.entry.write()
             objects = [await self._create(hook, obj) for obj in objects]
         try:
             await self._wait(objects)

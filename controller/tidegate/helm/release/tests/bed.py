@@ -181,12 +181,16 @@ def manifest(*objects: JsonObject) -> str:
     return "".join(f"---\n# Source: web/templates/x.yaml\n{yaml.dump(obj)}" for obj in objects)
 
 
-def a_hook(name: str, *events: str, weight: int = 0, policies: Sequence[str] = ()) -> Hook:
+def a_hook(
+    name: str, *events: str, weight: int = 0, policies: Sequence[str] = (), obj: JsonObject | None = None
+) -> Hook:
+    """A hook that is a Job, or `obj`."""
+    obj = obj or a_job(name)
     return Hook(
         name=name,
-        kind="Job",
+        kind=str(obj["kind"]),
         path=f"web/templates/{name}.yaml",
-        manifest=yaml.dump(a_job(name)),
+        manifest=yaml.dump(obj),
         events=list(events),
         weight=weight,
         delete_policies=list(policies),

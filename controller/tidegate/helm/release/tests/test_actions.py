@@ -249,6 +249,15 @@ async def test_hooks_run_by_weight_and_name_around_the_objects(server: FakeAPISe
     }  # fmt: skip
 
 
+async def test_hooks_that_do_nothing_are_not_worth_a_write_of_the_record(server: FakeAPIServer):
+    rights = [a_hook(name, "pre-install", weight=-1, obj=a_config_map(name)) for name in ("a", "b", "c")]
+    async with bed.a_process(server) as process, bed.ending_jobs(process):
+        await process.install(Chart(manifest(a_config_map("one")), [*rights, a_hook("job", "pre-install")]))
+
+    # Before the job, after the hooks, and what became of it.
+    assert server.count("PATCH", "/secrets/") == 3
+
+
 async def test_hooks_are_deleted_by_their_policies(server: FakeAPIServer):
     hooks = [
         a_hook("stays", "pre-install", weight=1),

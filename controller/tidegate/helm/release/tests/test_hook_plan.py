@@ -37,6 +37,26 @@ def test_hooks_of_an_event_go_by_weight_then_name():
 
 
 @pytest.mark.parametrize(
+    ("api_version", "kind", "metadata", "inert"),
+    [
+        pytest.param("rbac.authorization.k8s.io/v1", "Role", {"name": "one"}, True, id="rights"),
+        pytest.param("v1", "ConfigMap", {"name": "one"}, True, id="settings"),
+        pytest.param("v1", "ConfigMap", {"generateName": "one-"}, False, id="each time another"),
+        pytest.param("batch/v1", "Job", {"name": "one"}, False, id="job"),
+        pytest.param("v1", "PersistentVolumeClaim", {"name": "one"}, False, id="data"),
+        pytest.param("example.com/v1", "Role", {"name": "one"}, False, id="who knows"),
+    ],
+)
+def test_a_hook_is_inert_when_a_second_time_changes_nothing(
+    api_version: str, kind: str, metadata: JsonObject, *, inert: bool
+):
+    objects = [{"apiVersion": api_version, "kind": kind, "metadata": metadata}]
+
+    assert hook_plan.is_inert(objects) is inert
+    assert not hook_plan.is_inert([*objects, a_job()])
+
+
+@pytest.mark.parametrize(
     ("hook", "policy", "goes"),
     [
         (a_hook("a", delete_policies=["hook-failed"]), DeletePolicy.FAILED, True),

@@ -111,6 +111,23 @@ async def test_f16_an_upgrade_that_was_killed_anywhere_is_finished_as_it_was_beg
     assert 1 <= counted["after"] <= 2
 
 
+@pytest.mark.parametrize("writes", range(12))
+async def test_f16_hooks_that_do_nothing_are_made_again_until_what_they_are_for_has_begun(
+    server: FakeAPIServer, writes: int
+):
+    settings = a_hook("settings", "pre-install", weight=-1, obj=a_config_map("settings"))
+    chart = Chart(NEW.manifest, [settings, *NEW.hooks])
+    async with bed.a_process(server) as process, bed.ending_jobs(process):
+        await killed(process, process.install(chart), writes)
+    async with bed.a_process(server) as process, bed.ending_jobs(process):
+        newest = await process.session().newest()
+        await (process.install(chart) if newest is None else process.resume())
+
+        assert await process.statuses() == [(1, "deployed")]
+        assert process.names(CONFIG_MAPS) == ["one", "settings", "three"]
+    assert runs(server)["before"] == 1
+
+
 @pytest.mark.parametrize("requests", range(26))
 async def test_f16_an_upgrade_that_never_saw_an_answer_is_finished_as_it_was_begun(
     server: FakeAPIServer, requests: int
