@@ -20,10 +20,10 @@ Files   archive                         the face of packing (artifacts written) 
 Helm    chart_renderer                  charts rendered in processes that can be killed
         chart_worker                    THE door to helm_python: the main of such a process; chart_jobs what they say
         chart_archive, chart_schemas    a packaged chart's files; schemas that lead nowhere
-        helm_index, http_files          indexes scanned for one chart; files over HTTP, in bounds
+        chart_head                      what a packaged chart says of itself
+        helm_index                      indexes scanned for one chart
         chart_manifests                 rendered templates sorted into what Helm stores
-OCI     oci                             a registry: tags, manifests, blobs, each as its digest says
-        oci_url, oci_auth, oci_errors   addresses; who we are; everything that can go wrong
+HTTP    http_auth, http_files           a login and certificates for any server; files over HTTP, in bounds
 Words   versions, redaction, proxies    semver ranges; secrets out of texts; NO_PROXY
         stoppable                       blocking work that ends when nobody waits
 Kubernetes' tools

@@ -92,7 +92,8 @@ class GitRemotes:
         """
         digest = hashlib.blake2b(key=self._salt, digest_size=20)
         parts = (auth.identity,) if auth.identity else (auth.username, auth.password, auth.bearer_token, auth.proxy)
-        files = () if auth.identity else (auth.ca, auth.client_cert, auth.client_key)
+        given = auth.certificates
+        files = () if auth.identity else (given.ca, given.certificate, given.key)
         for part in (b"identity" if auth.identity else b"", *(_raw(text) for text in (url, *parts)), *files):
             digest.update(len(part).to_bytes(8) + part)
         return digest.hexdigest()

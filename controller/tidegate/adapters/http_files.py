@@ -20,10 +20,9 @@ from urllib.parse import urljoin, urlsplit
 import aiohttp
 from yarl import URL
 
-from tidegate.adapters import git_auth, proxies
-from tidegate.adapters.git_auth import GitAuth
-from tidegate.adapters.git_errors import InvalidCredentials
+from tidegate.adapters import http_auth, proxies
 from tidegate.adapters.git_url import mask
+from tidegate.adapters.http_auth import InvalidCertificate, Login
 from tidegate.adapters.redaction import readable, redact
 from tidegate.runtime.errors import TidegateError
 
@@ -48,10 +47,10 @@ class InvalidAddress(HttpError):
 
 @dataclass(frozen=True)
 class HttpAuth:
-    """Credentials for the origin of `url`; with `is_for_all`, for whatever host a file is on."""
+    """A login for the origin of `url`; with `is_for_all`, for whatever host a file is on."""
 
     url: str
-    credentials: GitAuth = field(default_factory=GitAuth)
+    login: Login = field(default_factory=Login)
     is_for_all: bool = False
 
 
@@ -106,7 +105,7 @@ class HttpFiles:
         except (aiohttp.ClientSSLError, ssl.SSLError) as error:
             raise HttpError(f"'{mask(url)}': TLS failed: {_tls_reason(error)}") from error
         except (aiohttp.ClientError, OSError) as error:
-            text = redact(f"'{mask(url)}' cannot be reached: {_reason(error)}", auth.credentials.secrets)
+            text = redact(f"'{mask(url)}' cannot be reached: {_reason(error)}", auth.login.secrets)
             raise HttpError(text) from error
 
     @asynccontextmanager
@@ -151,13 +150,12 @@ def _checked(url: str) -> str:
 
 
 def _is_trusted(url: str, auth: HttpAuth) -> bool:
-    return origin_of(url) == origin_of(auth.url) or (auth.is_for_all and bool(auth.credentials.username))
+    return origin_of(url) == origin_of(auth.url) or (auth.is_for_all and bool(auth.login.username))
 
 
 def _headers(url: str, auth: HttpAuth, etag: str) -> dict[str, str]:
     headers = {"If-None-Match": etag} if etag else {}
-    credentials = auth.credentials
-    basic = git_auth.basic(credentials.username, credentials.password)
+    basic = http_auth.basic(auth.login.username, auth.login.password)
     if basic and _is_trusted(url, auth):
         headers["Authorization"] = basic
     return headers
@@ -167,8 +165,8 @@ def _tls(url: str, auth: HttpAuth) -> ssl.SSLContext | bool:
     if urlsplit(url).scheme != "https":
         return True
     try:
-        return git_auth.tls_context(auth.credentials, with_certificate=origin_of(url) == origin_of(auth.url))
-    except InvalidCredentials as error:
+        return auth.login.certificates.context(with_certificate=origin_of(url) == origin_of(auth.url))
+    except InvalidCertificate as error:
         raise HttpError(str(error)) from error
 
 
@@ -180,7 +178,7 @@ def _require_success(url: str, response: aiohttp.ClientResponse, auth: HttpAuth)
     """A server may say back what it was sent: its words are cleaned before anybody sees them."""
     if response.status == 200:
         return
-    said = redact(readable(response.reason or "", 64), auth.credentials.secrets)
+    said = redact(readable(response.reason or "", 64), auth.login.secrets)
     kind = Unauthorized if response.status in (401, 403, 407) else HttpError
     raise kind(f"failed to fetch {mask(url)} : {response.status} {said}")
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import urlsplit
 
-from tidegate.adapters import git_auth, git_errors, proxies
-from tidegate.adapters.git_auth import GitAuth
+from tidegate.adapters import http_auth, proxies
+from tidegate.adapters.http_auth import Certificates, InvalidCertificate
 from tidegate.adapters.oci_errors import InvalidCredentials
 
 _SPOKEN_PROXIES = ("http", "https")
@@ -23,9 +23,7 @@ class RegistryAuth:
 
     username: str = field(default="", repr=False)
     password: str = field(default="", repr=False)
-    ca: bytes = field(default=b"", repr=False)
-    certificate: bytes = field(default=b"", repr=False)
-    key: bytes = field(default=b"", repr=False)
+    certificates: Certificates = field(default_factory=Certificates)
     insecure: bool = False
     proxy: str = field(default="", repr=False)
     identity_token: str = field(default="", repr=False)
@@ -61,9 +59,7 @@ class RegistryAuth:
     @property
     def basic(self) -> str:
         """The value of the Authorization header of Basic, "" for none."""
-        if not self.username and not self.password:
-            return ""
-        return "Basic " + base64.b64encode(f"{self.username}:{self.password}".encode("utf-8", "replace")).decode()
+        return http_auth.basic(self.username, self.password)
 
 
 def tls_context(auth: RegistryAuth, *, with_certificate: bool) -> ssl.SSLContext:
@@ -72,10 +68,9 @@ def tls_context(auth: RegistryAuth, *, with_certificate: bool) -> ssl.SSLContext
     Raises:
         InvalidCredentials: the CA, the certificate or the key cannot be read.
     """
-    parts = GitAuth(ca=auth.ca, client_cert=auth.certificate, client_key=auth.key)
     try:
-        return git_auth.tls_context(parts, with_certificate=with_certificate)
-    except git_errors.InvalidCredentials as error:
+        return auth.certificates.context(with_certificate=with_certificate)
+    except InvalidCertificate as error:
         raise InvalidCredentials(str(error)) from error
 
 

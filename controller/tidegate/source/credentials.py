@@ -1,34 +1,41 @@
-"""The credentials in Secrets for servers of Helm repositories (flux-v2-behaviour.md 1.12); decides, and asks nobody."""
+"""The credentials that Secrets hold for servers of sources (flux-v2-behaviour.md 1.12); decides, and asks nobody."""
 
 from collections.abc import Mapping
 
-from tidegate.adapters import git_auth
-from tidegate.adapters.git_auth import GitAuth
-from tidegate.adapters.git_errors import InvalidCredentials
-from tidegate.source.pipeline import BadCredentials
+from tidegate.adapters.http_auth import Certificates, InvalidCertificate, Login
+from tidegate.runtime.errors import TidegateError
 
 Data = Mapping[str, bytes]
 
 
-def read(secret: Data | None, certificates: Data | None) -> GitAuth:
-    """From the Secret of spec.secretRef and that of spec.certSecretRef. Raises: BadCredentials."""
+class BadCredentials(TidegateError):
+    """A Secret is not there or does not hold usable credentials; the message is for the user."""
+
+
+def read(secret: Data | None, certificates: Data | None) -> Login:
+    """For a Helm repository: from the Secrets of spec.secretRef and spec.certSecretRef. Raises: BadCredentials."""
     basic, tls = secret or {}, {**(secret or {}), **(certificates or {})}
-    username, password = _text(basic, "username"), _text(basic, "password")
+    username, password = read_text(basic, "username"), read_text(basic, "password")
     if bool(username) != bool(password):
         raise BadCredentials("required fields 'username' and 'password' must be given together")
-    certificate, key = _file(tls, "tls.crt", "certFile"), _file(tls, "tls.key", "keyFile")
+    found = read_certificates(tls)
+    try:
+        found.context()
+    except InvalidCertificate as error:
+        raise BadCredentials(f"{error}: ca.crt, tls.crt and tls.key must be PEM") from error
+    return Login(username, password, found)
+
+
+def read_certificates(secret: Data) -> Certificates:
+    """The CA and the client certificate, by their names or by those of old. Raises: BadCredentials."""
+    certificate, key = _file(secret, "tls.crt", "certFile"), _file(secret, "tls.key", "keyFile")
     if bool(certificate) != bool(key):
         raise BadCredentials("tls.crt and tls.key must be given together")
-    ca = _file(tls, "ca.crt", "caFile")
-    auth = GitAuth(username=username, password=password, ca=ca, client_cert=certificate, client_key=key)
-    try:
-        git_auth.tls_context(auth)
-    except InvalidCredentials as error:
-        raise BadCredentials(f"{error}: ca.crt, tls.crt and tls.key must be PEM") from error
-    return auth
+    return Certificates(_file(secret, "ca.crt", "caFile"), certificate, key)
 
 
-def _text(secret: Data, name: str) -> str:
+def read_text(secret: Data, name: str) -> str:
+    """A value without the line break that editors add; "" where there is none. Raises: BadCredentials."""
     try:
         return secret.get(name, b"").decode().rstrip("\r\n")
     except UnicodeDecodeError as error:

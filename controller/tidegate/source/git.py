@@ -1,4 +1,4 @@
-"""Which revision of a Git repository is wanted and with which credentials; decides, and asks nobody."""
+"""Which revision of a Git repository is wanted, and who we are to its server; decides, and asks nobody."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from tidegate.adapters import versions
 from tidegate.adapters.git_auth import GitAuth
 from tidegate.adapters.git_refs import Refs
+from tidegate.adapters.http_auth import Certificates
 from tidegate.runtime.errors import TidegateError
+from tidegate.source import credentials
+from tidegate.source.credentials import BadCredentials
 from tidegate_api.source.v1.git_repository import GitRepositoryRef, GitRepositorySpec
 
 DEFAULT_BRANCH = "master"
@@ -16,10 +19,6 @@ TAGS = "refs/tags/"
 
 class RefNotFound(TidegateError):
     """The repository has no such branch, tag, version or reference."""
-
-
-class BadCredentials(TidegateError):
-    """A Secret does not hold usable credentials."""
 
 
 @dataclass(frozen=True)
@@ -72,31 +71,18 @@ def select_target(ref: GitRepositoryRef | None, refs: Refs) -> Target:
 
 def read_auth(secret: Mapping[str, bytes], url: str) -> GitAuth:
     """The credentials in a Secret's decoded data (flux-v2-behaviour.md 1.12). Raises: BadCredentials."""
-    values = {name: _text(secret, name) for name in ("username", "password", "bearerToken")}
+    values = {name: credentials.read_text(secret, name) for name in ("username", "password", "bearerToken")}
     if values["bearerToken"] and (values["username"] or values["password"]):
         raise BadCredentials("bearerToken cannot be combined with username and password")
-    certificate = secret.get("tls.crt") or secret.get("certFile") or b""
-    key = secret.get("tls.key") or secret.get("keyFile") or b""
-    if bool(certificate) != bool(key):
-        raise BadCredentials("tls.crt and tls.key must be given together")
-    ca = secret.get("ca.crt") or secret.get("caFile") or b""
-    if not any((*values.values(), certificate, ca)):
+    certificates = credentials.read_certificates(secret)
+    if not any(values.values()) and certificates == Certificates():
         raise BadCredentials(f"no credentials for {url.partition(':')[0]} in the Secret")
     return GitAuth(
         username=values["username"],
         password=values["password"],
         bearer_token=values["bearerToken"],
-        ca=ca,
-        client_cert=certificate,
-        client_key=key,
+        certificates=certificates,
     )
-
-
-def _text(secret: Mapping[str, bytes], name: str) -> str:
-    try:
-        return secret.get(name, b"").decode().rstrip("\r\n")
-    except UnicodeDecodeError as error:
-        raise BadCredentials(f"{name} is not text") from error
 
 
 def _at(full_name: str, shown: str, refs: Refs) -> Target:

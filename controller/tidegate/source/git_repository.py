@@ -18,8 +18,9 @@ from tidegate.runtime.cache import Cache
 from tidegate.runtime.controller import Result, Turn
 from tidegate.source import conditions as kinds
 from tidegate.source import git, pipeline
+from tidegate.source.credentials import BadCredentials
 from tidegate.source.git import Target
-from tidegate.source.pipeline import BadCredentials, Pipeline, Written
+from tidegate.source.pipeline import Pipeline, Written
 from tidegate.source.polls import Polls
 from tidegate.toolkit.attempt import Attempt, Tools
 from tidegate_api.meta.artifact import Artifact
@@ -134,12 +135,14 @@ class GitRepositoryReconciler:
             return GitAuth()
         key = ObjectKey(repository.metadata.namespace, reference.name)
         try:
-            return git.read_auth(await self.pipeline.read_secret(key), repository.spec.url)
-        except git.BadCredentials as error:
-            cause = f"invalid credentials in secret '{key}': {error}"
-            raise pipeline.fetch_failed(attempt, kinds.AUTHENTICATION_FAILED, cause) from error
+            secret = await self.pipeline.read_secret(key)
         except BadCredentials as error:
             raise pipeline.fetch_failed(attempt, kinds.AUTHENTICATION_FAILED, str(error)) from error
+        try:
+            return git.read_auth(secret, repository.spec.url)
+        except BadCredentials as error:
+            cause = f"invalid credentials in secret '{key}': {error}"
+            raise pipeline.fetch_failed(attempt, kinds.AUTHENTICATION_FAILED, cause) from error
 
     async def _finalize(self, repository: GitRepository) -> None:
         self.polls.forget(repository.key)

@@ -22,7 +22,8 @@ from tidegate.source.charts import (
     RegistryCharts,
 )
 from tidegate.source.conditions import BuildFailed, BuildStalled
-from tidegate.source.pipeline import BadCredentials, Pipeline, Written
+from tidegate.source.credentials import BadCredentials
+from tidegate.source.pipeline import Pipeline, Written
 from tidegate.toolkit.attempt import Attempt, Tools
 from tidegate.toolkit.outcomes import Waiting
 from tidegate_api.codec import Duration

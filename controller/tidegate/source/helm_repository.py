@@ -16,7 +16,8 @@ from tidegate.runtime.cache import Cache
 from tidegate.runtime.controller import Result, Turn
 from tidegate.source import conditions as kinds
 from tidegate.source import credentials, pipeline
-from tidegate.source.pipeline import BadCredentials, Pipeline, Written
+from tidegate.source.credentials import BadCredentials
+from tidegate.source.pipeline import Pipeline, Written
 from tidegate.toolkit import conditions, texts
 from tidegate.toolkit.attempt import Attempt, Tools
 from tidegate.toolkit.finalizers import remove_finalizer

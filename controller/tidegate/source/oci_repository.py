@@ -21,7 +21,8 @@ from tidegate.runtime.controller import Result, Turn
 from tidegate.source import conditions as kinds
 from tidegate.source import pipeline, registry_auth
 from tidegate.source.charts import CHART_LAYER
-from tidegate.source.pipeline import BadCredentials, Pipeline, Written
+from tidegate.source.credentials import BadCredentials
+from tidegate.source.pipeline import Pipeline, Written
 from tidegate.toolkit.attempt import Attempt, Tools
 from tidegate_api.meta.artifact import Artifact
 from tidegate_api.source.v1.oci_repository import LayerOperation, OCILayerSelector, OCIRepository, OCIRepositoryRef

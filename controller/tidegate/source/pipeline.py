@@ -13,10 +13,10 @@ from tidegate.adapters import archive
 from tidegate.runtime import errors, metrics, threads
 from tidegate.runtime.client import Client
 from tidegate.runtime.controller import Result, Turn
-from tidegate.runtime.errors import TidegateError
 from tidegate.runtime.resources import SECRETS
 from tidegate.source import conditions as kinds
 from tidegate.source.conditions import FetchFailed, FetchStalled, StorageFailed
+from tidegate.source.credentials import BadCredentials
 from tidegate.source.storage import Storage, StorageError
 from tidegate.toolkit import conditions, jitter
 from tidegate.toolkit.attempt import Attempt, Tools
@@ -33,10 +33,6 @@ S = TypeVar("S", bound=Source)
 
 DISAPPEARED = "building artifact: disappeared from storage"
 DEFAULT_INTERVAL = Duration(minutes=1)
-
-
-class BadCredentials(TidegateError):
-    """A Secret is not there or does not hold usable credentials; the message is for the user."""
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,14 @@
 import dataclasses
 from collections.abc import Mapping
 
-from tidegate.adapters.git_auth import GitAuth
+from tidegate.adapters.http_auth import Login
 from tidegate.adapters.oci_auth import RegistryAuth
 from tidegate.adapters.oci_errors import InvalidCredentials
 from tidegate.adapters.oci_url import OciUrl
 from tidegate.runtime.resources import SERVICE_ACCOUNTS
 from tidegate.source import credentials
-from tidegate.source.pipeline import BadCredentials, Pipeline
+from tidegate.source.credentials import BadCredentials
+from tidegate.source.pipeline import Pipeline
 from tidegate_api.meta.objects import ObjectKey
 from tidegate_api.meta.references import LocalObjectReference
 from tidegate_api.source.v1.helm_repository import HelmRepository
@@ -69,5 +70,5 @@ def _from_docker_config(secret: Mapping[str, bytes], host: str, reference: Local
         raise BadCredentials(f"invalid credentials in secret '{name}': {error}") from error
 
 
-def _with_certificates(login: RegistryAuth, tls: GitAuth, *, insecure: bool) -> RegistryAuth:
-    return dataclasses.replace(login, ca=tls.ca, certificate=tls.client_cert, key=tls.client_key, insecure=insecure)
+def _with_certificates(auth: RegistryAuth, found: Login, *, insecure: bool) -> RegistryAuth:
+    return dataclasses.replace(auth, certificates=found.certificates, insecure=insecure)

@@ -9,6 +9,7 @@ from aiohttp import web
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hack.controlplane.certificates import Authority
 from hack.testbed.git_server import GitServer, Service
 from tidegate.adapters import git_packets
 from tidegate.adapters.git_auth import GitAuth
@@ -24,6 +25,7 @@ from tidegate.adapters.git_errors import (
     UnsupportedRepository,
 )
 from tidegate.adapters.git_packets import Mark
+from tidegate.adapters.http_auth import Certificates
 
 SOON = timedelta(seconds=20)
 MAIN = "refs/heads/main"
@@ -100,7 +102,7 @@ async def test_g8_a_downgrade_to_http_is_refused_before_it_is_followed(serve, re
     pair = authority.issue_server("downgrade")
     context.load_cert_chain(pair.certificate, pair.key)
     address = await serve(redirect_to(f"{await serve(plain.answer)}/repo{INFO_REFS}"), context)
-    auth = GitAuth("user", "hunter2hunter2", ca=authority.certificate.read_bytes())
+    auth = GitAuth("user", "hunter2hunter2", certificates=Certificates(authority.certificate.read_bytes()))
 
     with pytest.raises(RemoteRefused, match="from https to http"):
         await remotes.remote(f"{address}/repo", auth).list_refs(SOON)
@@ -246,13 +248,17 @@ async def test_what_is_no_http_is_unreachable(remotes, raw):
 # ------------------------------------------------------------------------------------------------------------ TLS
 
 
+def trusting(authority: Authority) -> GitAuth:
+    return GitAuth(certificates=Certificates(authority.certificate.read_bytes()))
+
+
 async def test_a_ca_of_ones_own_stands_in_place_of_the_systems(tmp_path, remotes, authority):
     async with GitServer(tmp_path / "served", tls=authority.issue_server("git")) as server:
         oid = server.create("app").commit({"a": "1"})
         with pytest.raises(RemoteUntrusted, match=r"TLS failed: .*certificate"):
             await remotes.remote(server.url("app")).list_refs(SOON)
 
-        remote = remotes.remote(server.url("app"), GitAuth(ca=authority.certificate.read_bytes()))
+        remote = remotes.remote(server.url("app"), trusting(authority))
         assert (await remote.list_refs(SOON)).oids[MAIN] == oid
         await remote.fetch(MAIN, oid, SOON)
 
@@ -262,18 +268,18 @@ async def test_a_certificate_for_another_host_is_not_trusted(tmp_path, remotes, 
     async with GitServer(tmp_path / "served", tls=pair) as server:
         server.create("app").commit({"a": "1"})
         with pytest.raises(RemoteUntrusted, match=r"TLS failed: .*mismatch"):
-            await remotes.remote(server.url("app"), GitAuth(ca=authority.certificate.read_bytes())).list_refs(SOON)
+            await remotes.remote(server.url("app"), trusting(authority)).list_refs(SOON)
 
 
 async def test_a_client_certificate_is_shown_to_who_asks(tmp_path, remotes, authority):
     client = authority.issue_client("tidegate")
     ca = authority.certificate.read_bytes()
-    auth = GitAuth(ca=ca, client_cert=client.certificate.read_bytes(), client_key=client.key.read_bytes())
+    auth = GitAuth(certificates=Certificates(ca, client.certificate.read_bytes(), client.key.read_bytes()))
     pair = authority.issue_server("mutual")
     async with GitServer(tmp_path / "served", tls=pair, client_authority=authority.certificate) as server:
         oid = server.create("app").commit({"a": "1"})
         with pytest.raises(RemoteUnreachable):
-            await remotes.remote(server.url("app"), GitAuth(ca=ca)).list_refs(SOON)
+            await remotes.remote(server.url("app"), GitAuth(certificates=Certificates(ca))).list_refs(SOON)
 
         assert (await remotes.remote(server.url("app"), auth).list_refs(SOON)).oids[MAIN] == oid
 
@@ -295,9 +301,9 @@ async def test_g8_a_client_certificate_does_not_follow_to_another_origin(serve, 
     address = await serve(redirect_to(f"{await serve(other, context)}/repo{INFO_REFS}"), context)
     own = f"{address}/repo"
     auth = GitAuth(
-        ca=authority.certificate.read_bytes(),
-        client_cert=client.certificate.read_bytes(),
-        client_key=client.key.read_bytes(),
+        certificates=Certificates(
+            authority.certificate.read_bytes(), client.certificate.read_bytes(), client.key.read_bytes()
+        ),
     )
 
     await remotes.remote(own, auth).list_refs(SOON)
@@ -308,11 +314,11 @@ async def test_g8_a_client_certificate_does_not_follow_to_another_origin(serve, 
 @pytest.mark.parametrize(
     "auth",
     [
-        pytest.param(GitAuth(ca=b"no certificate"), id="ca"),
-        pytest.param(GitAuth(ca=b"\xff\xfe"), id="ca-not-text"),
-        pytest.param(GitAuth(client_cert=b"x", client_key=b"y"), id="certificate"),
-        pytest.param(GitAuth(client_cert=b"x"), id="certificate-without-key"),
-        pytest.param(GitAuth(client_key=b"x"), id="key-without-certificate"),
+        pytest.param(GitAuth(certificates=Certificates(b"no certificate")), id="ca"),
+        pytest.param(GitAuth(certificates=Certificates(b"\xff\xfe")), id="ca-not-text"),
+        pytest.param(GitAuth(certificates=Certificates(b"", b"x", b"y")), id="certificate"),
+        pytest.param(GitAuth(certificates=Certificates(certificate=b"x")), id="certificate-without-key"),
+        pytest.param(GitAuth(certificates=Certificates(key=b"x")), id="key-without-certificate"),
         pytest.param(GitAuth(bearer_token="two\r\nlines"), id="token"),
         pytest.param(GitAuth(proxy="socks5://user:hunter2@proxy:1080"), id="proxy-kind"),
         pytest.param(GitAuth(proxy="http://"), id="proxy-without-host"),
@@ -328,7 +334,7 @@ async def test_credentials_that_cannot_be_used_are_refused_at_once(remotes, auth
 
 async def test_a_key_that_does_not_belong_to_its_certificate_is_refused(remotes, authority):
     first, second = authority.issue_client("first"), authority.issue_client("second")
-    auth = GitAuth(client_cert=first.certificate.read_bytes(), client_key=second.key.read_bytes())
+    auth = GitAuth(certificates=Certificates(b"", first.certificate.read_bytes(), second.key.read_bytes()))
 
     with pytest.raises(InvalidCredentials):
         remotes.remote("https://127.0.0.1:1/repo", auth)
@@ -358,7 +364,9 @@ async def test_credentials_are_sent_with_the_first_request(serve, remotes, auth,
 
 
 async def test_secrets_are_in_no_representation():
-    auth = GitAuth("user", "hunter2", "hunter2", b"hunter2", b"hunter2", b"hunter2", "http://x:hunter2@proxy")
+    auth = GitAuth(
+        "user", "hunter2", "hunter2", Certificates(b"hunter2", b"hunter2", b"hunter2"), "http://x:hunter2@proxy"
+    )
 
     assert "hunter2" not in repr(auth)
 

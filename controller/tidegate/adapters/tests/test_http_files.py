@@ -11,11 +11,11 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
-from tidegate.adapters.git_auth import GitAuth
+from tidegate.adapters.http_auth import Login
 from tidegate.adapters.http_files import HttpAuth, HttpError, HttpFiles, InvalidAddress, Unauthorized
 
 SECRET = "s3cr3t-w0rd"
-LOGIN = GitAuth(username="robot", password=SECRET)
+LOGIN = Login(username="robot", password=SECRET)
 NOBODY = HttpAuth("http://127.0.0.1/")
 SOON = timedelta(seconds=5)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -8,6 +8,7 @@ from aiohttp import web
 from yarl import URL
 
 from tidegate.adapters import oci_http, oci_tokens
+from tidegate.adapters.http_auth import Certificates
 from tidegate.adapters.oci import Descriptor, OciLimits, OciUrl
 from tidegate.adapters.oci_auth import RegistryAuth
 from tidegate.adapters.oci_errors import (
@@ -216,7 +217,12 @@ async def test_secrets_that_a_registry_echoes_are_masked(registry: Registry) -> 
 
 
 @pytest.mark.parametrize(
-    "auth", [RegistryAuth(proxy="socks5://a"), RegistryAuth(ca=b"x"), RegistryAuth(certificate=b"x", key=b"")]
+    "auth",
+    [
+        RegistryAuth(proxy="socks5://a"),
+        RegistryAuth(certificates=Certificates(b"x")),
+        RegistryAuth(certificates=Certificates(certificate=b"x")),
+    ],
 )
 async def test_credentials_that_cannot_be_used(registry: Registry, auth: RegistryAuth) -> None:
     with pytest.raises(InvalidCredentials):

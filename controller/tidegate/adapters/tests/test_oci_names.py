@@ -4,6 +4,7 @@ import json
 import pytest
 
 from tidegate.adapters import oci_http, oci_tokens
+from tidegate.adapters.http_auth import Certificates
 from tidegate.adapters.oci_auth import RegistryAuth
 from tidegate.adapters.oci_errors import InvalidCredentials, InvalidUrl
 from tidegate.adapters.oci_url import OciUrl
@@ -80,7 +81,7 @@ def test_broken_docker_configs_are_refused(data: bytes) -> None:
 
 
 def test_secrets_are_in_no_repr() -> None:
-    auth = RegistryAuth("user", "hunter2", b"hunter2", b"hunter2", b"hunter2", proxy="http://a:hunter2@b")
+    auth = RegistryAuth("user", "hunter2", Certificates(b"hunter2", b"hunter2", b"hunter2"), proxy="http://a:hunter2@b")
     assert "hunter2" not in repr(auth)
 
 

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from hack.controlplane.certificates import Authority
 from hack.testbed import registry as reference
+from tidegate.adapters.http_auth import Certificates
 from tidegate.adapters.oci import Descriptor, OciUrl, Registries, RegistryAuth
 from tidegate.adapters.oci_errors import AuthenticationFailed, NotFound, RegistryRefused, RegistryUnreachable
 from tidegate.adapters.oci_manifests import OCI_MANIFEST
@@ -29,7 +30,7 @@ def tls(authority: Authority) -> ssl.SSLContext:
 
 @pytest.fixture
 def trusting(authority: Authority) -> RegistryAuth:
-    return dataclasses.replace(USER, insecure=False, ca=authority.certificate.read_bytes())
+    return dataclasses.replace(USER, insecure=False, certificates=Certificates(authority.certificate.read_bytes()))
 
 
 async def test_o6_redirects_from_https_to_http_are_refused(
@@ -55,7 +56,10 @@ async def test_o6_the_client_certificate_is_for_the_registry_only(
     tls: ssl.SSLContext, trusting: RegistryAuth, authority: Authority, tmp_path: Path
 ) -> None:
     client = authority.issue_client("client")
-    auth = dataclasses.replace(trusting, certificate=client.certificate.read_bytes(), key=client.key.read_bytes())
+    auth = dataclasses.replace(
+        trusting,
+        certificates=Certificates(trusting.certificates.ca, client.certificate.read_bytes(), client.key.read_bytes()),
+    )
     shown: list[bool] = []
 
     async with running(tls) as registry, running(tls) as elsewhere, opened(registry, auth) as repository:

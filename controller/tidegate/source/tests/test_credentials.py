@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from tidegate.source import credentials
-from tidegate.source.pipeline import BadCredentials
+from tidegate.source.credentials import BadCredentials
 
 
 def test_a_login_stands_without_the_line_break_that_editors_add():

@@ -4,9 +4,11 @@ import pytest
 
 from tidegate.adapters.git_auth import GitAuth
 from tidegate.adapters.git_refs import Refs
+from tidegate.adapters.http_auth import Certificates
 from tidegate.adapters.versions import NoMatchingVersion
 from tidegate.source import git
-from tidegate.source.git import BadCredentials, RefNotFound, Target
+from tidegate.source.credentials import BadCredentials
+from tidegate.source.git import RefNotFound, Target
 from tidegate_api.codec import Duration
 from tidegate_api.meta.references import LocalObjectReference
 from tidegate_api.source.v1.git_repository import (
@@ -99,10 +101,10 @@ def test_fields_that_cannot_be_honoured_are_named():
     [
         pytest.param({"username": b"u", "password": b"p\n"}, GitAuth(username="u", password="p"), id="basic"),
         pytest.param({"bearerToken": b"t"}, GitAuth(bearer_token="t"), id="bearer"),
-        pytest.param({"caFile": b"CA"}, GitAuth(ca=b"CA"), id="legacy CA"),
+        pytest.param({"caFile": b"CA"}, GitAuth(certificates=Certificates(b"CA")), id="legacy CA"),
         pytest.param(
             {"tls.crt": b"C", "tls.key": b"K", "ca.crt": b"CA"},
-            GitAuth(client_cert=b"C", client_key=b"K", ca=b"CA"),
+            GitAuth(certificates=Certificates(b"CA", b"C", b"K")),
             id="client certificate",
         ),
     ],
