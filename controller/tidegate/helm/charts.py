@@ -20,6 +20,8 @@ from tidegate_api.meta.artifact import Artifact
 from tidegate_api.meta.conditions import Condition
 from tidegate_api.meta.objects import ObjectKey
 
+NOT_RECONCILED = "latest generation of object has not been reconciled"
+
 
 @dataclass(frozen=True)
 class LoadedChart:
@@ -95,13 +97,15 @@ def _kind(release: HelmRelease) -> str:
 
 def _problem(kind: str, source: Source | None, generation: int) -> str:
     """Why a source cannot be used yet, "" when it can; that its newest attempt failed does not matter."""
-    problem = "" if source is not None and source.status.artifact is not None else "does not have an artifact"
-    if source is None or kind == ChartRefKind.EXTERNAL_ARTIFACT:
+    if source is None:  # we have just made it: said as it will be once it is seen, which is worth no second write
+        return NOT_RECONCILED
+    problem = "" if source.status.artifact is not None else "does not have an artifact"
+    if kind == ChartRefKind.EXTERNAL_ARTIFACT:
         return problem
     ready, stalled = _find(source, conditions.READY), _find(source, conditions.STALLED)
     if not source.status.observed_generation == source.metadata.generation >= generation:
         is_failing = ready is not None and ready.status == conditions.FALSE
-        return ready.message if ready and is_failing else "latest generation of object has not been reconciled"
+        return ready.message if ready and is_failing else NOT_RECONCILED
     return stalled.message if stalled is not None and stalled.status == conditions.TRUE else problem
 
 

@@ -67,7 +67,7 @@ def test_its_newest_attempt_may_have_failed():
 @pytest.mark.parametrize(
     ("source", "generation", "cause"),
     [
-        pytest.param(None, 1, "does not have an artifact", id="not made yet"),
+        pytest.param(None, 1, "latest generation of object has not been reconciled", id="not made yet"),
         pytest.param({"status": {"observedGeneration": 1}}, 1, "does not have an artifact", id="no artifact"),
         pytest.param(
             {"status": {"artifact": ARTIFACT}}, 1, "latest generation of object has not been reconciled", id="not seen"
