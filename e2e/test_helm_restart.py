@@ -1,9 +1,9 @@
-"""kill -9 at three points of an install and of an upgrade: the release ends as specified, in one revision (O1, F16).
+"""kill -9 at four points of an install and of an upgrade: the release ends as specified, in one revision (O1, F16).
 
 A proxy before the API server holds the moment: the controller dies before or after the server hears of a request.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from e2e.shards import proxied
 from e2e.tenant import RELEASE
 from hack.controlplane.cluster import ControlPlane
 from hack.testbed.charts import Chart
-from hack.testbed.controller import Controllers
+from hack.testbed.controller import SEPARATE, TOGETHER, Controllers
 from hack.testbed.fault_proxy import Dropped, Exchange, FaultProxy, Phase
 
 V1, V2 = Chart("app", "1.0.0"), Chart("app", "2.0.0")
@@ -32,15 +32,20 @@ class Point:
     path: str
     n: int
     phase: Phase
+    says: bytes = b""
+    """What the body has to hold."""
 
 
 PENDING = Point(RECORDS, 1, Phase.AFTER)
 HALF_APPLIED = Point(OBJECTS, 2, Phase.AFTER)
-BEFORE_DEPLOYED = Point(RECORDS, 2, Phase.BEFORE)
+AFTER_A_HOOK = Point(RECORDS, 3, Phase.BEFORE)
+BEFORE_DEPLOYED = Point(RECORDS, 1, Phase.BEFORE, b'"status":"deployed"')
 POINTS = [
-    pytest.param(PENDING, id="pending-record-written"),
-    pytest.param(HALF_APPLIED, id="half-applied"),
-    pytest.param(BEFORE_DEPLOYED, id="before-the-deployed-record"),
+    pytest.param(PENDING, TOGETHER, id="pending-record-written"),
+    pytest.param(AFTER_A_HOOK, TOGETHER, id="after-a-hook"),
+    pytest.param(HALF_APPLIED, TOGETHER, id="half-applied"),
+    pytest.param(HALF_APPLIED, SEPARATE, id="half-applied-by-a-process-of-its-own"),
+    pytest.param(BEFORE_DEPLOYED, TOGETHER, id="before-the-deployed-record"),
 ]
 
 
@@ -51,7 +56,7 @@ async def killing(controllers: Controllers, proxy: FaultProxy, point: Point) -> 
     writes: list[int] = []
 
     async def kill(exchange: Exchange) -> None:
-        if done or exchange.method == "GET" or "dryRun" in exchange.query:
+        if done or exchange.method == "GET" or "dryRun" in exchange.query or point.says not in exchange.body:
             return
         if exchange.phase is Phase.BEFORE:
             writes.append(exchange.n)
@@ -83,11 +88,11 @@ async def outcome(shop: Shop) -> Any:
     }
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize(("point", "layout"), POINTS)
 async def test_f16_a_killed_install_ends_as_one_deployed_revision(
-    point: Point, sharded_shop: Shop, installed: ControlPlane, tmp_path: Path
+    point: Point, layout: Sequence[str], sharded_shop: Shop, installed: ControlPlane, tmp_path: Path
 ) -> None:
-    async with proxied(sharded_shop.tenant, installed, tmp_path) as (controllers, proxy):
+    async with proxied(sharded_shop.tenant, installed, tmp_path, layout) as (controllers, proxy):
         await sharded_shop.open(V1)
         async with killing(controllers, proxy, point):
             await sharded_shop.tenant.create(manifests.a_helm_release("app", "1.0.0"))
@@ -105,11 +110,11 @@ async def test_f16_a_killed_install_ends_as_one_deployed_revision(
     }
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize(("point", "layout"), POINTS)
 async def test_f16_a_killed_upgrade_ends_as_one_deployed_revision(
-    point: Point, sharded_shop: Shop, installed: ControlPlane, tmp_path: Path
+    point: Point, layout: Sequence[str], sharded_shop: Shop, installed: ControlPlane, tmp_path: Path
 ) -> None:
-    async with proxied(sharded_shop.tenant, installed, tmp_path) as (controllers, proxy):
+    async with proxied(sharded_shop.tenant, installed, tmp_path, layout) as (controllers, proxy):
         await sharded_shop.open(V1, V2)
         await sharded_shop.install()
         async with killing(controllers, proxy, point):

@@ -57,6 +57,11 @@ def recorded(history: list[Snapshot], record: Record, action: str, oci_digest: s
     return [snapshot(record, action, oci_digest), *history]
 
 
+def still_deployed(history: list[Snapshot], before: int) -> list[Snapshot]:
+    """The revisions before `before` that are deployed as far as the history knows."""
+    return [one for one in history if one.version < before and one.status == DEPLOYED]
+
+
 def full_name(one: Snapshot) -> str:
     """A revision as messages name it."""
     return f"{one.namespace}/{one.name}.v{one.version}"

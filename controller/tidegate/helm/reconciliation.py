@@ -244,11 +244,20 @@ class Reconciliation:
             return
         status = self.release.status
         status.history = history.recorded(status.history, record, action, self.desired.oci_digest)
+        if record.status == Status.DEPLOYED:
+            await self._note_superseded(record.version)
         if record.version == status.history[0].version and record.status != Status.UNINSTALLED:
             session = self.session.under(self._options(ReleaseAction.UPGRADE))
             found = inventories.entries(await session.inventory(record))
             entries = [ResourceRef(id=oid, v=version) for oid, version in found]
             status.inventory = ResourceInventory(entries=entries)
+
+    async def _note_superseded(self, deployed: int) -> None:
+        """One revision is deployed: what became of one before may have been written by a process that ended then."""
+        status = self.release.status
+        for known in history.still_deployed(status.history, before=deployed):
+            if (stored := await self.session.find(known.version)) is not None:
+                status.history = history.recorded(status.history, stored.record, known.action, known.oci_digest)
 
     def _is_as_left(self) -> bool:
         known = self.release.status.history

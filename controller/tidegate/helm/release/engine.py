@@ -77,6 +77,10 @@ class Session:
         """The newest revision that can be read."""
         return await self._storage.find_newest(await self.history())
 
+    async def find(self, version: int) -> Stored | None:
+        """One revision, if it is there and can be read."""
+        return await self._storage.find(version)
+
     async def history(self) -> list[RecordSummary]:
         """All revisions, newest first, as they were when the session last wrote; nothing is decoded."""
         if self._history is None:

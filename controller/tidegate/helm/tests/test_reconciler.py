@@ -6,7 +6,7 @@ import pytest
 from aiohttp import web
 
 from tidegate.helm.release.tests.bed import Chart
-from tidegate.helm.tests.bed import CHARTS, GOOD, HOOKED, RELEASES, a_desk
+from tidegate.helm.tests.bed import CHARTS, GOOD, HOOKED, KEY, RELEASES, a_desk
 from tidegate.runtime.controller import Result
 from tidegate.runtime.resources import CONFIG_MAPS
 from tidegate.runtime.testing import loop as loops
@@ -73,6 +73,20 @@ async def test_other_values_are_an_upgrade_and_the_revision_before_is_superseded
         assert desk.words == ["Ready=True UpgradeSucceeded", "Released=True UpgradeSucceeded"]
         assert desk.history == [(2, "deployed", "upgrade"), (1, "superseded", "install")]
         assert desk.status.last_attempted_generation == 2
+
+
+async def test_f16_what_a_process_that_died_superseded_is_noted_with_what_is_deployed_now():
+    async with a_desk() as first:
+        await first.turn()
+        before = first.server.store.get(RELEASES, KEY)["status"]["history"]
+        first.edit({"spec": {"values": {"replicas": 2}}})
+        await first.turn()
+        noted = first.history
+        first.edit({"status": {"history": before}})
+        async with a_desk(server=first.server) as second:
+            await second.turn()
+
+            assert second.history == noted == [(2, "deployed", "upgrade"), (1, "superseded", "install")]
 
 
 async def test_a_failed_install_without_retries_is_given_up_and_ready_says_why():
