@@ -42,8 +42,8 @@ class Scope:
     turn: Turn
     options: Options
     logs: list[str] = field(default_factory=list)
-    manifests: dict[str, list[JsonObject]] = field(default_factory=dict)
-    """What has been read: most steps need the same one or two, and nobody changes them."""
+    parsed: dict[str, list[JsonObject]] = field(default_factory=dict)
+    """The manifests that were read: most steps need the same one or two, and nobody changes them."""
 
     @property
     def watcher(self) -> Watcher:
@@ -89,9 +89,9 @@ class Scope:
         return manifests.ownership_problem(live, self.key) is None
 
     async def _read(self, manifest: str) -> list[JsonObject]:
-        if manifest not in self.manifests:
-            self.manifests[manifest] = await threads.run(manifests.read, manifest)
-        return self.manifests[manifest]
+        if manifest not in self.parsed:
+            self.parsed[manifest] = await threads.run(manifests.read, manifest)
+        return self.parsed[manifest]
 
     async def _place(self, obj: JsonObject, defined: Mapping[tuple[str, str], bool]) -> JsonObject:
         metadata = obj.get("metadata")

@@ -1,7 +1,7 @@
-"""An event loop whose time can be skipped, and an API server on loopback."""
+"""An API server on loopback, and what is logged."""
 
 import io
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -9,12 +9,7 @@ from tidegate.runtime import logs
 from tidegate.runtime.client import Client
 from tidegate.runtime.resources import CONFIG_MAPS, LEASES, NAMESPACES
 from tidegate.runtime.testing.api_server import FakeAPIServer
-from tidegate.runtime.testing.loop import SkippingLoop
 from tidegate.runtime.tests.conformance import DEPLOYMENTS
-
-
-def pytest_asyncio_loop_factories() -> Mapping[str, type[SkippingLoop]]:
-    return {"skipping": SkippingLoop}
 
 
 @pytest.fixture(autouse=True)

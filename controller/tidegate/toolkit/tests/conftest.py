@@ -1,8 +1,8 @@
-"""An event loop whose time can be skipped, an API server with one Thing, and who looks at it."""
+"""An API server with one Thing, and who looks at it."""
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -12,15 +12,10 @@ from tidegate.runtime.controller import Turn
 from tidegate.runtime.queue import Held
 from tidegate.runtime.resources import EVENTS, LEASES
 from tidegate.runtime.testing.api_server import FakeAPIServer
-from tidegate.runtime.testing.loop import SkippingLoop
 from tidegate.toolkit.status import StatusWriter
 from tidegate.toolkit.tests.things import ONE, THINGS, Thing, a_thing
 from tidegate_api import codec
 from tidegate_api.codec import JsonObject
-
-
-def pytest_asyncio_loop_factories() -> Mapping[str, type[SkippingLoop]]:
-    return {"skipping": SkippingLoop}
 
 
 @pytest.fixture(autouse=True)

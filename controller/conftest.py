@@ -1,4 +1,4 @@
-"""What the tests of this package share."""
+"""What the tests of all controllers share: an event loop whose time can be skipped."""
 
 from collections.abc import Mapping
 
@@ -6,5 +6,5 @@ from tidegate.runtime.testing.loop import SkippingLoop
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, type[SkippingLoop]]:
-    """Time can be skipped."""
+    """The loop of every async test."""
     return {"skipping": SkippingLoop}
