@@ -7,14 +7,17 @@ import pytest
 
 from e2e import manifests
 from e2e.accounts import allow
-from e2e.manifests import a_config_map, a_definition, a_secret, an_object, as_yaml
+from e2e.manifests import a_config_map, a_definition, a_deployment, a_secret, an_object, as_yaml
 from e2e.releases import Shop
 from e2e.tenant import RELEASE, condition
 from hack.testbed import charts
 from hack.testbed.charts import Chart
+from hack.testbed.helm import Helm
 
 V1, V2 = Chart("app", "1.0.0"), Chart("app", "2.0.0")
 QUICK = {"hooks": None}
+HANGING = {"stuck.yaml": as_yaml(a_deployment("stuck", "example/app:1", "serve", "--never-ready"))}
+"""A template that never becomes healthy."""
 """Values without the chart's hooks."""
 
 
@@ -131,6 +134,43 @@ async def test_a_suspended_release_is_left_alone_until_it_is_resumed(shop: Shop)
 
     await shop.tenant.set_spec(RELEASE, "app", suspend=False)
     await shop.until_released("app", "2.0.0")
+
+
+async def test_f16_a_release_that_is_deleted_while_it_is_installed_leaves_nothing(shop: Shop) -> None:
+    await shop.open(Chart("app", "1.0.0", templates={**charts.APP_TEMPLATES, **HANGING}))
+    await shop.tenant.create(manifests.a_helm_release("app", "1.0.0", values=QUICK, timeout="5m"))
+    await shop.tenant.until("Deployment", "stuck", lambda _: True)
+
+    await shop.tenant.delete(RELEASE, "app")
+    await shop.tenant.until_gone(RELEASE, "app")
+    assert await shop.tenant.names("Deployment") == set()
+    assert await shop.records() == []
+
+
+async def test_a_release_that_moves_on_while_it_is_upgraded_keeps_its_last_good_revision(shop: Shop) -> None:
+    await shop.open(V1, Chart("app", "2.0.0", templates={**charts.APP_TEMPLATES, **HANGING}), Chart("app", "3.0.0"))
+    await shop.install(values=QUICK, timeout="5m")
+    await shop.move("app", "2.0.0")
+    await shop.tenant.until("Deployment", "stuck", lambda _: True)
+
+    await shop.move("app", "3.0.0")
+    found = await shop.until_released("app", "3.0.0")
+    assert [(one["version"], one["status"]) for one in found["status"]["history"]] == [
+        (3, "deployed"),
+        (2, "failed"),
+        (1, "superseded"),
+    ]
+    assert await shop.tenant.find("Deployment", "stuck") is None
+    assert await shop.statuses() == ["superseded", "failed", "deployed"]
+
+
+async def test_h16_a_release_that_helm_uninstalled_and_kept_comes_back(shop: Shop, helm_on_cluster: Helm) -> None:
+    await shop.open(V1)
+    await shop.install(values=QUICK)
+
+    await helm_on_cluster("uninstall", "app", "--keep-history", namespace=shop.tenant.namespace)
+    await shop.until_released("app", "1.0.0", 2)
+    assert await shop.tenant.find("Deployment", "app") is not None
 
 
 async def _deployed(shop: Shop, name: str) -> str:

@@ -62,6 +62,12 @@ def still_deployed(history: list[Snapshot], before: int) -> list[Snapshot]:
     return [one for one in history if one.version < before and one.status == DEPLOYED]
 
 
+def bounded(history: list[Snapshot]) -> list[Snapshot]:
+    """The newest few, and the last good revision before them: what a release that is tried for ever keeps."""
+    good = previous(history)
+    return [one for place, one in enumerate(history) if place < KEPT or one is good]
+
+
 def full_name(one: Snapshot) -> str:
     """A revision as messages name it."""
     return f"{one.namespace}/{one.name}.v{one.version}"

@@ -37,17 +37,13 @@ def chart_key(release: HelmRelease) -> ObjectKey | None:
     return ObjectKey(namespace, f"{release.metadata.namespace}-{release.metadata.name}")
 
 
-def moved_from(release: HelmRelease, chart_name: str) -> ReleaseKey | None:
-    """Where the release was before, when the spec now means another one; None when it is where it should be.
+def has_moved(release: HelmRelease, held: Snapshot, chart_name: str) -> bool:
+    """Whether the spec now means another release than the one whose revision is `held`.
 
     `chart_name` is that of the chart to release: another chart is another release, unless it may be changed in place.
     """
-    status, wanted = release.status, release_key(release)
-    if not status.history or not status.storage_namespace:
-        return None
-    newest = status.history[0]
-    held = ReleaseKey(newest.name, newest.namespace, status.storage_namespace)
-    return held if held != wanted or _is_other_chart(release, newest, chart_name) else None
+    before = ReleaseKey(held.name, held.namespace, release.status.storage_namespace)
+    return before != release_key(release) or _is_other_chart(release, held, chart_name)
 
 
 def _is_other_chart(release: HelmRelease, newest: Snapshot, chart_name: str) -> bool:

@@ -39,12 +39,19 @@ from tidegate_api.meta.objects import ObjectKey
 
 
 @dataclass(frozen=True)
+class Settled:
+    """What this process has brought into the cluster: the digest of the inputs, and the stored revision's version."""
+
+    inputs: str
+    resource_version: str
+
+
+@dataclass(frozen=True)
 class HelmReleaseReconciler:
     """Reconciles HelmReleases."""
 
     parts: Parts
-    settled: dict[ObjectKey, str] = field(default_factory=dict)
-    """By object: the digest of the inputs that this process has brought into the cluster."""
+    settled: dict[ObjectKey, Settled] = field(default_factory=dict)
 
     async def reconcile(self, turn: Turn) -> Result:
         """One turn of one HelmRelease."""
@@ -53,23 +60,22 @@ class HelmReleaseReconciler:
             self._forget(turn.key)
             return Result()
         if release.metadata.deletion_timestamp is not None:
-            await deletion.finalize(self.parts, release, turn)
-            self._forget(turn.key)
+            await self._finalize(release, turn)
             return Result()
         if release.spec.suspend:
             return Result()
         release = await add_finalizer(self.parts.tools.status, release)
         interval = jitter.spread(release.spec.interval, self.parts.settings.jitter_percent)
         attempt = Attempt(release, turn, self.parts.tools, Policy(interval, None, summary.summarize))
-        digest = ""
+        settled: Settled | None = None
         async with attempt:
-            digest = await self._update(attempt)
-        if digest:
+            settled = await self._update(attempt)
+        if settled is not None:
             # Strictly after the status is written: what nobody knows of is not in order.
-            self.settled[turn.key] = digest
+            self.settled[turn.key] = settled
         return attempt.result
 
-    async def _update(self, attempt: Attempt[HelmRelease]) -> str:
+    async def _update(self, attempt: Attempt[HelmRelease]) -> Settled | None:
         release, parts = attempt.obj, self.parts
         checks.require_supported(release)
         attempt.progress("Fulfilling prerequisites", is_told=not dependencies.is_ready(release))
@@ -82,16 +88,14 @@ class HelmReleaseReconciler:
         artifact = charts.require_artifact(parts, release, generation)
         wanted = await self._load_values(release)
         digest = inputs.digest(release, artifact, wanted)
-        if await self._is_settled(attempt, digest):
+        settled = self.settled.pop(release.key, None)
+        if settled is not None and settled.inputs == digest and await self._is_in_order(attempt, settled):
             tokens.handle(release)
-            return digest
-        self.settled.pop(release.key, None)
-        await self._release(attempt, artifact, wanted, digest)
-        return digest
+            return settled
+        version = await self._release(attempt, artifact, wanted, digest)
+        return Settled(digest, version) if version else None
 
-    async def _release(
-        self, attempt: Attempt[HelmRelease], artifact: Artifact, wanted: JsonObject, digest: str
-    ) -> None:
+    async def _release(self, attempt: Attempt[HelmRelease], artifact: Artifact, wanted: JsonObject, digest: str) -> str:
         release = attempt.obj
         chart = await charts.load(self.parts, release, artifact, attempt.turn)
         await self._leave_old(attempt, chart.name)
@@ -99,20 +103,20 @@ class HelmReleaseReconciler:
         is_forced = tokens.is_forced(release)
         _note_attempt(release, desired)
         try:
-            await Reconciliation(self.parts, attempt, desired, is_forced).run()
+            return await Reconciliation(self.parts, attempt, desired, is_forced).run()
         except errors.Conflict as error:
             # Somebody else wrote the release meanwhile: look again at what it is now.
             raise Again(f"the release changed meanwhile: {error}") from error
 
-    async def _is_settled(self, attempt: Attempt[HelmRelease], digest: str) -> bool:
-        """It is Ready, the inputs are those that we released, and nobody has touched the release since."""
+    async def _is_in_order(self, attempt: Attempt[HelmRelease], settled: Settled) -> bool:
+        """It is Ready, and nobody has touched the release since."""
         release = attempt.obj
-        if self.settled.get(release.key) != digest or not dependencies.is_ready(release) or tokens.is_forced(release):
+        if not dependencies.is_ready(release) or tokens.is_forced(release):
             return False
         session = self.parts.session(release, names.release_key(release), attempt.turn, options.for_upgrade(release))
         stored, known = await session.history(), release.status.history
-        return bool(stored and known and stored[0].journal) and (stored[0].version, stored[0].status) == (
-            *(known[0].version, known[0].status),
+        return bool(stored and known) and (stored[0].version, stored[0].status, stored[0].resource_version) == (
+            *(known[0].version, known[0].status, settled.resource_version),
         )
 
     async def _leave_old(self, attempt: Attempt[HelmRelease], chart_name: str) -> None:
@@ -121,11 +125,12 @@ class HelmReleaseReconciler:
         Raises: Again once it is gone, Failed while it is not.
         """
         release = attempt.obj
-        if names.moved_from(release, chart_name) is None:
-            return
         status = release.status
         try:
-            text = await deletion.uninstall(self.parts, release, attempt.turn)
+            held = await deletion.find_held(self.parts, release)
+            if held is None or not names.has_moved(release, held, chart_name):
+                return
+            text = await deletion.uninstall(self.parts, release, held, attempt.turn)
         except DeletionError as error:
             ending = Failed(reasons.UNINSTALL_FAILED, str(error))
             ending.is_told = True
@@ -146,6 +151,15 @@ class HelmReleaseReconciler:
             return await values.load(self.parts.client, release)
         except (ValuesError, errors.Forbidden) as error:
             raise Failed(reasons.VALUES_ERROR, str(error)) from error
+
+    async def _finalize(self, release: HelmRelease, turn: Turn) -> None:
+        try:
+            await deletion.finalize(self.parts, release, turn)
+        except (DeletionError, errors.Forbidden, errors.Invalid) as error:
+            # Whoever waits for it to go sees why it does not, and not how well it once was installed.
+            await deletion.note_failure(self.parts, release, str(error))
+            raise
+        self._forget(turn.key)
 
     def _forget(self, key: ObjectKey) -> None:
         self.settled.pop(key, None)

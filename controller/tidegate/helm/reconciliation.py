@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import NoReturn
 
 from tidegate.engine import inventory as inventories
 from tidegate.helm import facts, history, names, options, plan, reasons, state
@@ -45,17 +46,20 @@ class Reconciliation:
         key, chosen = names.release_key(self.release), options.for_uninstall(self.release)
         self.session = self.parts.session(self.release, key, self.attempt.turn, chosen)
 
-    async def run(self) -> None:
-        """Raises: Failed, Again, Stalled; Superseded; ApiError and Unreachable of the API server."""
+    async def run(self) -> str:
+        """The resource version of the record that is in order; "" when there is more to do.
+
+        Raises: Failed, Again, Stalled; Superseded; ApiError and Unreachable of the API server.
+        """
         while True:
             observed = await self._observe()
             action = plan.next_action(self.release, observed.state, is_forced=self.is_forced)
             if action is None:
                 self._settle()
-                return
+                return self._newest.resource_version
             if action.kind in self.done:
                 self._stop()
-                return
+                return ""
             log.info("release is to change", state=observed.state, reason=observed.reason, action=action)
             self.done.add(action.kind)
             await self._act(action)
@@ -124,13 +128,13 @@ class Reconciliation:
         if verb is not None:
             await self._release(Action.RESUME, verb)
         else:
-            back = self._newest.record.info.rollback_revision
-            known = next((one for one in self.release.status.history if one.version == back), None)
-            await self._remediate(Action.RESUME, known or history.snapshot(self._newest.record, Action.ROLLBACK))
+            await self._remediate(Action.RESUME, self._rolled_back_to(self._newest.record))
 
     async def _note(self) -> None:
         """Put on record what an action came to of which the process did not live to tell."""
         record = self._newest.record
+        if record.info.rollback_revision:
+            await self._note_rollback(record)
         verb = ReleaseAction.INSTALL if record.version == 1 else ReleaseAction.UPGRADE
         verb = ReleaseAction(self.release.status.last_attempted_release_action or verb)
         await self._record(record)
@@ -139,11 +143,25 @@ class Reconciliation:
         else:
             self.reports.released(verb)
 
+    async def _note_rollback(self, record: Record) -> NoReturn:
+        """A remediation, whatever came of it, is no release: it ends the attempt as it would have then. Raises: how."""
+        target = self._rolled_back_to(record)
+        await self._record_undone(record)
+        failed = ActionFailed(record.info.description, record) if record.status == Status.FAILED else None
+        self.reports.remediated(Action.ROLLBACK, target, failed)
+        self._stop_remediated(Action.ROLLBACK)
+
+    def _rolled_back_to(self, record: Record) -> Snapshot:
+        back = record.info.rollback_revision
+        known = next((one for one in self.release.status.history if one.version == back), None)
+        return known or history.snapshot(record, Action.ROLLBACK)
+
     async def _unlock(self) -> None:
-        before = self._newest.record.info.status
+        before, journal = self._newest.record.info.status, self._newest.journal
         record = await self.session.under(self._options(ReleaseAction.UPGRADE)).unlock(self._newest)
-        known = self.release.status.history
-        if any(one.version == record.version for one in known):
+        is_known = any(one.version == record.version for one in self.release.status.history)
+        # An action of our own for what is wanted no more: a failure of ours, after which the one before still counts.
+        if is_known or (journal is not None and journal.uid == self.release.metadata.uid):
             await self._record(record)
         self.reports.unlocked(history.snapshot(record, ""), before)
 
@@ -155,7 +173,12 @@ class Reconciliation:
             ending = Stalled(reasons.MISSING_ROLLBACK_TARGET, text, sums_up=True)
             ending.is_told = True
             raise ending
-        await self._remediate(Action.ROLLBACK, target)
+        stored = await self.session.find(target.version)
+        if stored is not None and history.is_as_left(target, stored.record):
+            await self._remediate(Action.ROLLBACK, target)
+        else:
+            # It is gone, or not what it was: there is nothing to go back to but what is wanted (H16).
+            await self._release(Action.UPGRADE, ReleaseAction.UPGRADE)
 
     async def _remediate(self, action: Action, target: Snapshot) -> None:
         """Undo a failure: that ends the attempt, whatever came of it. Raises: how."""
@@ -191,7 +214,7 @@ class Reconciliation:
         if retries is None or not retries.are_spent:
             raise self._again()
 
-    def _stop_remediated(self, action: Action) -> None:
+    def _stop_remediated(self, action: Action) -> NoReturn:
         """What comes next is a new try. Raises: Again, Stalled when none is left."""
         retries = plan.active_retries(self.release)
         if retries is not None and retries.interval is not None:
@@ -211,6 +234,7 @@ class Reconciliation:
         return ending
 
     def _after(self, interval: timedelta) -> Again:
+        self.release.status.history = history.bounded(self.release.status.history)
         self.release.status.observed_generation = self.release.metadata.generation
         text = f"retrying after {format_duration(interval)}"
         self.attempt.conditions.mark_reconciling(conditions.PROGRESSING_WITH_RETRY, text)

@@ -22,7 +22,9 @@ Queue = WorkQueue[ObjectKey]
 # How long somebody who undoes what we do has his way, each time (F43).
 CONTEST_PAUSE = timedelta(seconds=30)
 # What helm writes on its way: what becomes of it, a revision or a deletion, is what wakes.
-_PASSING = (Status.UNINSTALLING, Status.UNINSTALLED, Status.SUPERSEDED)
+_PASSING = (Status.UNINSTALLING, Status.SUPERSEDED)
+# Helm 4 may delete what it has just marked as uninstalled: it is left the time for that.
+UNINSTALL_PAUSE = timedelta(seconds=2)
 _NOT_READY = (conditions.READY, conditions.FALSE)
 
 
@@ -45,10 +47,11 @@ def connect_records(cache: Cache[HelmRelease], sightings: Sightings, holder: str
         summary = update.new or update.old
         if summary is None or not sightings.is_foreign(update, holder) or _is_underway(update.new):
             return
+        is_kept = update.new is not None and update.new.status == Status.UNINSTALLED
         for release in cache.values():
             key = names.release_key(release)
             if (key.name, key.storage_namespace) == (summary.name, update.key.namespace):
-                queue.add(release.key)
+                queue.add(release.key, UNINSTALL_PAUSE if is_kept else timedelta())
 
     sightings.cache.subscribe(changed)
 

@@ -54,6 +54,11 @@ class Sightings:
         """We deleted a record of this release."""
         self._deleted.setdefault((namespace, name), set()).add(uid)
 
+    def not_deleted(self, namespace: str, name: str, uid: str) -> None:
+        """We could not delete it after all, or do not know."""
+        place = namespace, name
+        self._remember_deleted(place, self._deleted.get(place, set()) - {uid})
+
     def _remember_deleted(self, place: _Place, uids: set[str]) -> None:
         if uids:
             self._deleted[place] = uids

@@ -70,11 +70,15 @@ class Storage:
 
     async def delete(self, summary: RecordSummary) -> None:
         """Delete a revision, should it still be there."""
+        # First, as the watch may be quicker than the answer.
         self.sightings.deleted(self.namespace, self.name, summary.uid)
         try:
             await self.client.delete(SECRETS, self._key(summary.version), Preconditions(summary.uid))
         except errors.NotFound:
             return
+        except BaseException:
+            self.sightings.not_deleted(self.namespace, self.name, summary.uid)
+            raise
 
     async def trim(self, history: Sequence[RecordSummary], most: int) -> None:
         """Delete the oldest of `history` until `most` are left, but never the newest that is deployed."""
@@ -109,6 +113,27 @@ class Storage:
 
     def _key(self, version: int) -> ObjectKey:
         return ObjectKey(self.namespace, secrets.secret_name(self.name, version))
+
+
+async def find_begun(client: Client, namespace: str, uid: str) -> Record | None:
+    """What an action of the HelmRelease `uid` has begun in `namespace`: its newest revision, unless uninstalled.
+
+    For when only the journals in the Secrets tell: the status is written when an action has ended.
+    """
+    found = client.list(SECRETS, namespace, label_selector="owner=helm", metadata_only=True)
+    ours = [
+        summary
+        async for secret in found
+        if (summary := secrets.summarize(secret)) is not None
+        and summary.journal is not None
+        and summary.journal.uid == uid
+        and summary.status != Status.UNINSTALLED
+    ]
+    for summary in sorted(ours, key=operator.attrgetter("version"), reverse=True):
+        secret = await client.find(SECRETS, ObjectKey(namespace, secrets.secret_name(summary.name, summary.version)))
+        if secret is not None:
+            return await threads.run(secrets.read, secret)
+    return None
 
 
 def _stored(secret: JsonObject, record: Record) -> Stored:

@@ -74,6 +74,9 @@ class Uninstall:
             scope.log(f"deleting {len(departure.stale)} resource(s)")
             await departure.delete(_PROPAGATION.get(scope.options.deletion_propagation, "Background"))
         except (HookFailed, DeleteFailed) as error:
+            if isinstance(error, HookFailed):
+                # It has ended: the next try runs it anew, and does not wait for what has failed.
+                await entry.write()
             raise ActionFailed(str(error), entry.record, tuple(scope.logs)) from error
         try:
             if scope.options.wait:

@@ -50,6 +50,7 @@ CHART_FILE = "apiVersion: v2\nname: web\nversion: 1.0.0\nappVersion: '9'\n"
 GOOD = Chart(manifest(a_config_map("one")))
 HOOK = a_hook("pre", "pre-install", "pre-upgrade", "pre-rollback")
 HOOKED = Chart(manifest(a_config_map("one")), [HOOK])
+HOLDING = Chart(manifest(a_config_map("one")), [a_hook("pre", "pre-delete")])
 
 
 class Known(Cache[Any]):

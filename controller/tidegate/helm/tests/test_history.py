@@ -43,6 +43,13 @@ def test_it_is_cut_after_the_last_good_revision_before_the_newest():
     ]
 
 
+def test_what_is_tried_for_ever_keeps_the_newest_and_the_last_good_one():
+    known = [*(a_snapshot(n, "failed") for n in range(20, 1, -1)), a_snapshot(1, "superseded")]
+
+    assert [one.version for one in history.bounded(known)] == [20, 19, 18, 17, 16, 1]
+    assert history.bounded(known[:3]) == known[:3]
+
+
 def test_a_revision_that_somebody_changed_is_not_as_it_was_left():
     assert not history.is_as_left(a_snapshot(1), a_record(1, replicas=2))
 

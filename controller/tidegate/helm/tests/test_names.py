@@ -52,8 +52,4 @@ def test_the_chart_is_made_beside_its_source():
 def test_another_target_is_another_release(spec: dict[str, object], chart: str, *, has_moved: bool):
     release = a_release(spec, history=[a_snapshot(1)], storage_namespace="apps")
 
-    assert (names.moved_from(release, chart) is not None) == has_moved
-
-
-def test_what_was_never_released_has_not_moved():
-    assert names.moved_from(a_release({"releaseName": "other"}), "web") is None
+    assert names.has_moved(release, a_snapshot(1), chart) == has_moved

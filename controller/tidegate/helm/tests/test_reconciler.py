@@ -5,11 +5,14 @@ import asyncio
 import pytest
 from aiohttp import web
 
+from tidegate.helm.deletion import DeletionError
 from tidegate.helm.release.tests.bed import Chart
-from tidegate.helm.tests.bed import CHARTS, GOOD, HOOKED, KEY, RELEASES, a_desk
+from tidegate.helm.tests.bed import CHARTS, GOOD, HOLDING, HOOKED, KEY, RELEASES, a_desk
 from tidegate.runtime.controller import Result
-from tidegate.runtime.resources import CONFIG_MAPS
+from tidegate.runtime.resources import CONFIG_MAPS, SECRETS
 from tidegate.runtime.testing import loop as loops
+from tidegate.runtime.testing.store import merge
+from tidegate_api.meta.objects import ObjectKey
 
 RETRIES = {"install": {"remediation": {"retries": 1}}}
 
@@ -200,6 +203,92 @@ async def test_a_release_that_goes_is_uninstalled_with_its_chart():
         assert desk.process.names(CHARTS) == []
         assert desk.process.names(RELEASES) == []
         assert desk.events[-1] == "UninstallSucceeded"
+
+
+async def test_f16_a_release_that_no_history_knows_yet_goes_with_its_object():
+    async with a_desk() as desk:
+        await desk.turn()
+        desk.edit({"status": {"history": None}})  # as it is while the install is under way
+        desk.server.store.delete(RELEASES, desk.release().key)
+
+        await desk.turn()
+
+        assert desk.process.names(CONFIG_MAPS) == desk.process.names(SECRETS) == desk.process.names(RELEASES) == []
+        assert desk.events[-1] == "UninstallSucceeded"
+
+
+async def test_f16_a_release_that_no_history_knows_yet_is_taken_away_when_it_is_to_be_another():
+    async with a_desk() as desk:
+        await desk.turn()
+        desk.edit({"spec": {"releaseName": "other"}, "status": {"history": None}})
+
+        await desk.turn(2)
+
+        assert desk.process.names(SECRETS) == ["sh.helm.release.v1.other.v1"]
+        assert [(one.name, one.version) for one in desk.status.history] == [("other", 1)]
+
+
+async def test_a_release_that_cannot_be_uninstalled_says_why():
+    async with a_desk() as desk:
+        desk.render(HOLDING)
+        await desk.turn()
+        desk.server.store.delete(RELEASES, desk.release().key)
+        with pytest.raises(DeletionError):
+            await desk.turn(failing=["pre"])
+
+        assert desk.words == ["Ready=False UninstallFailed", "Released=False UninstallFailed"]
+        assert desk.message("Ready").startswith("Helm uninstall failed for release apps/web.v1 with chart web@1.0.0")
+
+        await desk.turn()
+        assert desk.process.names(RELEASES) == []
+
+
+async def test_f16_a_rollback_whose_process_died_is_a_remediation_and_no_release():
+    async with a_desk({"upgrade": {"remediation": {"retries": 0, "remediateLastFailure": True}}}) as first:
+        await first.turn()
+        first.edit({"spec": {"values": {"replicas": 2}}})
+        first.render(HOOKED)
+        await first.turn(failing=["pre"])
+        noted, words = first.history, first.words
+        status = first.server.store.get(RELEASES, KEY)["status"]
+        conditions = [one for one in status["conditions"] if one["type"] in {"Ready", "Released"}]
+        first.edit({"status": {"history": status["history"][1:], "conditions": conditions}})
+        async with a_desk(server=first.server) as second:
+            second.render(HOOKED)
+            await second.turn()
+
+            assert (second.history, second.words) == (noted, words)
+            assert "Ready=False RollbackSucceeded" in words
+            assert second.failures[2] == 1
+
+
+async def test_h16_what_cannot_be_rolled_back_to_any_more_is_upgraded():
+    async with a_desk({"upgrade": {"remediation": {"retries": 1}}}) as desk:
+        await desk.turn()
+        desk.server.store.delete(SECRETS, ObjectKey("apps", "sh.helm.release.v1.web.v1"))
+        desk.edit({"spec": {"values": {"replicas": 2}}})
+        desk.render(HOOKED)
+
+        await desk.turn(3, failing=["pre"])
+
+        assert "Stalled=True RetriesExceeded" in desk.words
+        assert desk.failures[2] <= 2
+
+
+async def test_h16_what_somebody_wrote_into_the_record_is_seen_at_the_next_look():
+    async with a_desk() as desk:
+        await desk.turn()
+        key = ObjectKey("apps", "sh.helm.release.v1.web.v1")
+        assert await desk.quietly() == []
+        found = desk.server.store.update(
+            SECRETS, key, lambda live: merge(live, {"metadata": {"labels": {"touched": "yes"}}})
+        )
+        version = found["metadata"]["resourceVersion"]
+        seen = desk.process.sightings.cache
+        await loops.until(lambda: (one := seen.find(key)) is not None and one.resource_version == version)
+
+        assert f"GET /api/v1/namespaces/apps/secrets/{key.name}" in await desk.quietly()
+        assert await desk.quietly() == []
 
 
 async def test_another_name_is_another_release_and_the_old_one_goes():

@@ -16,6 +16,7 @@ from tidegate.runtime import clock, errors
 from tidegate.runtime.cache import Update
 from tidegate.runtime.client import Client
 from tidegate.runtime.resources import SECRETS
+from tidegate.runtime.testing import faults
 from tidegate.runtime.testing.api_server import FakeAPIServer
 from tidegate_api.codec import JsonObject
 from tidegate_api.meta.objects import ObjectKey
@@ -66,6 +67,23 @@ async def test_a_record_is_labelled_as_helm_does_when_it_creates_and_when_it_upd
     assert int(updated.pop("modifiedAt")) > 0
     assert updated == {"name": "web", "owner": "helm", "status": "deployed", "version": "1"}
     assert (await storage.find(1)) == Stored(a_record(), JOURNAL, metadata(server)["resourceVersion"])
+
+
+async def test_a_record_that_could_not_be_deleted_is_still_there(server: FakeAPIServer, client: Client):
+    async with asyncio.TaskGroup() as group:
+        sightings = Sightings(client.transport)
+        watching = group.create_task(sightings.cache.run())
+        storage = Storage(client, "apps", "web", sightings)
+        await storage.create(a_record(), JOURNAL)
+        (summary,) = await storage.history()
+        server.faults.append(faults.refuse(403, "Forbidden"))
+        with pytest.raises(errors.Forbidden):
+            await storage.delete(summary)
+
+        assert await storage.history() == [summary]
+        await storage.delete(summary)
+        assert await storage.history() == []
+        watching.cancel()
 
 
 async def test_history_is_read_from_metadata_newest_first(server: FakeAPIServer, storage: Storage):
