@@ -1,6 +1,7 @@
 """Who we are to any server over HTTP(S): the header of Basic, and the TLS settings. Knows no protocol above."""
 
 import base64
+import dataclasses
 import functools
 import os
 import ssl
@@ -15,11 +16,15 @@ class InvalidCertificate(TidegateError):
 
 @dataclass(frozen=True)
 class Certificates:
-    """PEM: a CA in place of the system's, and a client certificate with its key; what is empty is not given."""
+    """PEM: a CA, and a client certificate with its key; what is empty is not given.
+
+    The CA stands in place of the system's, as Flux has it for Git, or with `extends_system` beside them.
+    """
 
     ca: bytes = field(default=b"", repr=False)
     certificate: bytes = field(default=b"", repr=False)
     key: bytes = field(default=b"", repr=False)
+    extends_system: bool = False
 
     def context(self, *, with_certificate: bool = True) -> ssl.SSLContext:
         """The TLS settings; `with_certificate` says whether the peer may see the client certificate.
@@ -28,7 +33,7 @@ class Certificates:
         """
         if bool(self.certificate) != bool(self.key):
             raise InvalidCertificate("a client certificate needs its key, and a key its certificate")
-        return _context(self if with_certificate else Certificates(self.ca))
+        return _context(self if with_certificate else dataclasses.replace(self, certificate=b"", key=b""))
 
 
 @dataclass(frozen=True)
@@ -56,8 +61,10 @@ def basic(username: str, password: str) -> str:
 def _context(certificates: Certificates) -> ssl.SSLContext:
     ca, certificate = certificates.ca, certificates.certificate
     try:
-        # With a CA given, the system's are not loaded: it stands in their place, as in Flux.
+        # With a CA given, this does not load the system's.
         context = ssl.create_default_context(cadata=ca.decode("ascii") if ca else None)
+        if ca and certificates.extends_system:
+            context.load_default_certs()
         if certificate:
             _load_certificate(context, certificate, certificates.key)
     except (ssl.SSLError, UnicodeDecodeError, ValueError) as error:

@@ -101,11 +101,11 @@ class HttpFiles:
                 sha256, size = await _receive(response, target, limit)
                 return Downloaded(is_new=True, etag=response.headers.get("ETag", ""), sha256=sha256, size=size)
         except TimeoutError as error:
-            raise HttpError(f"'{mask(url)}' took longer than {within.total_seconds():g}s") from error
+            raise HttpError(f"'{_shown(url)}' took longer than {within.total_seconds():g}s") from error
         except (aiohttp.ClientSSLError, ssl.SSLError) as error:
-            raise HttpError(f"'{mask(url)}': TLS failed: {_tls_reason(error)}") from error
+            raise HttpError(f"'{_shown(url)}': TLS failed: {_tls_reason(error)}") from error
         except (aiohttp.ClientError, OSError) as error:
-            text = redact(f"'{mask(url)}' cannot be reached: {_reason(error)}", auth.login.secrets)
+            text = redact(f"'{_shown(url)}' cannot be reached: {_reason(error)}", auth.login.secrets)
             raise HttpError(text) from error
 
     @asynccontextmanager
@@ -115,7 +115,7 @@ class HttpFiles:
         for _ in range(REDIRECTS + 1):
             async with self._session.get(
                 URL(_checked(current), encoded=True),
-                headers=_headers(current, auth, etag),
+                headers=_headers(current, auth, etag, is_first=current == url),
                 allow_redirects=False,
                 ssl=_tls(current, auth),
                 proxy=_proxy(current),
@@ -125,9 +125,14 @@ class HttpFiles:
                     return
                 following = urljoin(current, response.headers.get("Location", ""))
                 if urlsplit(current).scheme == "https" and urlsplit(following).scheme != "https":
-                    raise HttpError(f"'{mask(url)}' redirects from https to http, which is refused")
+                    raise HttpError(f"'{_shown(url)}' redirects from https to http, which is refused")
                 current = following
-        raise HttpError(f"'{mask(url)}' redirects more than {REDIRECTS} times")
+        raise HttpError(f"'{_shown(url)}' redirects more than {REDIRECTS} times")
+
+
+def _shown(url: str) -> str:
+    """`url` for messages: its query may be a signature."""
+    return mask(url.partition("?")[0])
 
 
 def origin_of(url: str) -> tuple[str, str, int]:
@@ -136,27 +141,24 @@ def origin_of(url: str) -> tuple[str, str, int]:
         parts = urlsplit(url)
         port = parts.port or {"http": 80, "https": 443}[parts.scheme]
     except (ValueError, KeyError) as error:
-        raise InvalidAddress(f"'{mask(url)}' is no address of http or https") from error
+        raise InvalidAddress(f"'{_shown(url)}' is no address of http or https") from error
     if not parts.hostname or not url.isprintable() or len(url) > 4096:
-        raise InvalidAddress(f"'{mask(url)}' is no valid address")
+        raise InvalidAddress(f"'{_shown(url)}' is no valid address")
     return parts.scheme, parts.hostname, port
 
 
 def _checked(url: str) -> str:
     origin_of(url)
     if "@" in urlsplit(url).netloc:
-        raise InvalidAddress(f"'{mask(url)}' holds a user name: use secretRef")
+        raise InvalidAddress(f"'{_shown(url)}' holds a user name: use secretRef")
     return url
 
 
-def _is_trusted(url: str, auth: HttpAuth) -> bool:
-    return origin_of(url) == origin_of(auth.url) or (auth.is_for_all and bool(auth.login.username))
-
-
-def _headers(url: str, auth: HttpAuth, etag: str) -> dict[str, str]:
+def _headers(url: str, auth: HttpAuth, etag: str, *, is_first: bool) -> dict[str, str]:
+    """A login for all is for wherever a file is said to be, and not for whom that server sends us to."""
     headers = {"If-None-Match": etag} if etag else {}
     basic = http_auth.basic(auth.login.username, auth.login.password)
-    if basic and _is_trusted(url, auth):
+    if basic and (origin_of(url) == origin_of(auth.url) or (auth.is_for_all and is_first)):
         headers["Authorization"] = basic
     return headers
 
@@ -180,7 +182,7 @@ def _require_success(url: str, response: aiohttp.ClientResponse, auth: HttpAuth)
         return
     said = redact(readable(response.reason or "", 64), auth.login.secrets)
     kind = Unauthorized if response.status in (401, 403, 407) else HttpError
-    raise kind(f"failed to fetch {mask(url)} : {response.status} {said}")
+    raise kind(f"failed to fetch {_shown(url)} : {response.status} {said}")
 
 
 async def _receive(response: aiohttp.ClientResponse, target: Path, limit: int) -> tuple[str, int]:
@@ -201,7 +203,7 @@ async def _receive(response: aiohttp.ClientResponse, target: Path, limit: int) -
 
 def _require_within(limit: int, size: int, url: URL) -> None:
     if size > limit:
-        raise HttpError(f"'{mask(str(url))}' is larger than {limit} bytes")
+        raise HttpError(f"'{_shown(str(url))}' is larger than {limit} bytes")
 
 
 def _tls_reason(error: Exception) -> str:

@@ -2,7 +2,9 @@
 
 import base64
 import binascii
+import fnmatch
 import json
+import re
 import ssl
 from dataclasses import dataclass, field
 from typing import Self
@@ -29,15 +31,15 @@ class RegistryAuth:
     identity_token: str = field(default="", repr=False)
 
     @classmethod
-    def from_docker_config(cls, data: bytes, host: str) -> Self:
-        """The credentials for `host` in a .dockerconfigjson; anonymous where it has none.
+    def from_docker_config(cls, data: bytes, location: str) -> Self:
+        """The credentials in a .dockerconfigjson for `location`, a host and maybe a path; anonymous where it has none.
 
         Raises:
             InvalidCredentials: it is no Docker config.
         """
         try:
             auths = json.loads(data).get("auths") or {}
-            entry = _find_entry(auths, host)
+            entry = _find_entry(auths, location)
             username, password = _pair(entry)
             token = entry.get("identitytoken") or ""
         except (ValueError, AttributeError, TypeError, RecursionError):
@@ -97,17 +99,35 @@ def is_proxy(address: str) -> bool:
         return False
 
 
-def _find_entry(auths: dict[str, dict[str, str]], host: str) -> dict[str, str]:
-    """The entry of `host` as it is written, else one with a scheme or a path."""
-    if host in auths:
-        return auths[host]
-    wanted = _canonical(host)
-    return next((entry for name, entry in auths.items() if _canonical(name) == wanted), {})
+def _find_entry(auths: dict[str, dict[str, str]], location: str) -> dict[str, str]:
+    """By the rules of Kubernetes' pull secrets: hosts may have globs, the longest path that leads there counts."""
+    host, path = _split(location)
+    found: dict[tuple[int, bool], dict[str, str]] = {}
+    for name, entry in auths.items():
+        named_host, named_path = _split(name)
+        is_exact = named_host == host
+        if (is_exact or _is_like(host, named_host)) and _is_below(path, named_path):
+            found.setdefault((len(named_path), is_exact), entry)
+    return found[max(found)] if found else {}
 
 
-def _canonical(name: str) -> str:
-    host = name.removeprefix("https://").removeprefix("http://").partition("/")[0].lower()
-    return "docker.io" if host in _DOCKER_HUB else host
+def _split(location: str) -> tuple[str, str]:
+    """Host and path, without the version of a registry's API that Docker writes before it."""
+    host, _, path = location.removeprefix("https://").removeprefix("http://").partition("/")
+    path = re.sub(r"^v[12](/|$)", "", path.strip("/"))
+    return "docker.io" if host.lower() in _DOCKER_HUB else host.lower(), path
+
+
+def _is_like(host: str, pattern: str) -> bool:
+    """Label by label: `*.example.com` is a.example.com and not a.b.example.com; a port is part of its label."""
+    labels, patterns = host.split("."), pattern.split(".")
+    if "*" not in pattern or len(labels) != len(patterns):
+        return False
+    return all(fnmatch.fnmatchcase(label, wanted) for label, wanted in zip(labels, patterns, strict=True))
+
+
+def _is_below(path: str, prefix: str) -> bool:
+    return not prefix or path == prefix or path.startswith(f"{prefix}/")
 
 
 def _pair(entry: dict[str, str]) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from typing import Any
 from tidegate.runtime.errors import TidegateError
 from tidegate_api.codec import JsonObject
 
-MAX_INDEX = 65_536
+MAX_INDEX = MAX_PADDING = 65_536
 MAX_DEPTH = 30
 _WORDS = {"true": True, "false": False, "null": None}
 _INTEGER = re.compile(r"[+-]?[0-9]{1,19}", re.ASCII)
@@ -19,16 +19,16 @@ class InvalidPath(TidegateError):
     """A path or value that `--set` would refuse; the message has none of the value."""
 
 
-def set_value(values: JsonObject, path: str, text: str, *, as_text: bool = False) -> None:
+def set_value(values: JsonObject, path: str, text: str, *, as_text: bool = False, room: int = MAX_PADDING) -> int:
     """Set `text` at `path` in `values`, changing it in place; typed as `--set` types it unless `as_text`.
 
-    Raises: InvalidPath.
+    Returns how many empty list entries it took to reach the indexes in the path. Raises: InvalidPath; more than `room`.
     """
     keys = _path(path)
     value = text if as_text else _value(text)
     if len(keys) > MAX_DEPTH:
         raise InvalidPath(f"value name nested level is greater than maximum supported nested level of {MAX_DEPTH}")
-    _set(values, keys, value)
+    return _set(values, keys, value, room)
 
 
 def _path(path: str) -> list[str | int]:
@@ -105,15 +105,19 @@ def _typed(text: str) -> Any:
     return int(text) if is_integer and -(1 << 63) <= int(text) < 1 << 63 else text
 
 
-def _set(holder: Any, keys: list[str | int], value: Any) -> None:
-    """Walk down `keys`, making what is missing, and set `value` at the last."""
+def _set(holder: Any, keys: list[str | int], value: Any, room: int) -> int:
+    """Walk down `keys`, making what is missing, and set `value` at the last; how much of `room` that took."""
+    left = room
     for place, key in enumerate(keys):
         is_last = place == len(keys) - 1
         if isinstance(key, int):
+            left -= max(0, key - len(holder))
+            if left < 0:
+                raise InvalidPath(f"the lists are more than {MAX_PADDING} empty entries long, all paths together")
             holder.extend([None] * (key + 1 - len(holder)))
         if is_last:
             holder[key] = value
-            return
+            break
         wanted: type = list if isinstance(keys[place + 1], int) else dict
         inner = holder[key] if isinstance(key, int) else holder.get(key)
         if inner is None:
@@ -121,3 +125,4 @@ def _set(holder: Any, keys: list[str | int], value: Any) -> None:
         elif not isinstance(inner, wanted):
             raise InvalidPath(f"the path leads through a value that is no {'list' if wanted is list else 'object'}")
         holder = inner
+    return room - left

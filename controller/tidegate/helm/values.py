@@ -10,6 +10,7 @@ from tidegate.adapters import yaml
 from tidegate.adapters.yaml import DuplicateKeys, YamlError
 from tidegate.helm import strvals
 from tidegate.helm.strvals import InvalidPath
+from tidegate.runtime import threads
 from tidegate.runtime.client import Client
 from tidegate.runtime.errors import TidegateError
 from tidegate.runtime.resources import CONFIG_MAPS, SECRETS
@@ -43,7 +44,7 @@ async def load(client: Client, release: HelmRelease) -> JsonObject:
             resource = SECRETS if reference.kind == ValuesKind.SECRET else CONFIG_MAPS
             read[place] = await client.find(resource, ObjectKey(release.metadata.namespace, reference.name))
         resolved.append(_resolve(release, reference, read[place]))
-    return compose(resolved, release.spec.values)
+    return await threads.run(compose, resolved, release.spec.values)
 
 
 def compose(resolved: list[ResolvedValues], inline: Any) -> JsonObject:
@@ -56,12 +57,13 @@ def compose(resolved: list[ResolvedValues], inline: Any) -> JsonObject:
         raise ValuesError("spec.values is no object")
     own: JsonObject = copy.deepcopy(inline or {})
     result: JsonObject = {}
+    room = strvals.MAX_PADDING
     for one in resolved:
         if one.text is None:
             continue
         if one.reference.target_path:
             result = _merged(result, own)
-            _set(result, one)
+            room -= _set(result, one, room)
         else:
             result = _merged(result, _read(one))
     return _merged(result, own)
@@ -98,10 +100,11 @@ def _read(one: ResolvedValues) -> JsonObject:
     return found or {}
 
 
-def _set(result: JsonObject, one: ResolvedValues) -> None:
+def _set(result: JsonObject, one: ResolvedValues, room: int) -> int:
     text, is_quoted = _unquoted(one.text or "")
+    as_text = is_quoted or one.reference.literal
     try:
-        strvals.set_value(result, one.reference.target_path, text, as_text=is_quoted or one.reference.literal)
+        return strvals.set_value(result, one.reference.target_path, text, as_text=as_text, room=room)
     except InvalidPath as error:
         raise _unusable(one, f"unable to set value at path '{one.reference.target_path}': {error}") from error
 

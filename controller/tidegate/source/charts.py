@@ -78,7 +78,7 @@ class IndexedCharts:
             raise ChartReferenceInvalid(f"failed to get chart version for remote reference: {text}") from error
         except (InvalidIndex, OSError) as error:
             raise ChartPullFailed(f"failed to load index: {error}") from error
-        return Chart(name, entry.version, _located(self.auth.url, entry.url), entry.digest)
+        return Chart(name, entry.version, located(self.auth.url, entry.url), entry.digest)
 
     async def pull(self, chart: Chart, target: Path) -> str:
         """As ChartSource says."""
@@ -175,10 +175,10 @@ def is_file_name(name: str) -> bool:
     return name not in ("", ".", "..") and all(char.isalnum() or char in "-_." for char in name) and name.isascii()
 
 
-def _located(base: str, url: str) -> str:
+def located(base: str, url: str) -> str:
     """The address of a chart whose URL in the index is `url`; queries of the index's own address are kept."""
     if urlsplit(url).scheme:
         return url
-    located = urljoin(base, url)
+    found = urljoin(base, url)
     query = urlsplit(base).query
-    return f"{located}?{query}" if query and not urlsplit(located).query else located
+    return f"{found}?{query}" if query and not urlsplit(found).query else found

@@ -1,5 +1,6 @@
 """The credentials that Secrets hold for servers of sources (flux-v2-behaviour.md 1.12); decides, and asks nobody."""
 
+import dataclasses
 from collections.abc import Mapping
 
 from tidegate.adapters.http_auth import Certificates, InvalidCertificate, Login
@@ -18,7 +19,8 @@ def read(secret: Data | None, certificates: Data | None) -> Login:
     username, password = read_text(basic, "username"), read_text(basic, "password")
     if bool(username) != bool(password):
         raise BadCredentials("required fields 'username' and 'password' must be given together")
-    found = read_certificates(tls)
+    # A registry's token server, or where a chart lies, may be anybody's: the system's CAs count, too.
+    found = dataclasses.replace(read_certificates(tls), extends_system=True)
     try:
         found.context()
     except InvalidCertificate as error:

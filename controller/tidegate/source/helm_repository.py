@@ -14,8 +14,8 @@ from tidegate.adapters.http_files import Downloaded, HttpAuth, HttpError, HttpFi
 from tidegate.runtime import threads
 from tidegate.runtime.cache import Cache
 from tidegate.runtime.controller import Result, Turn
+from tidegate.source import charts, credentials, pipeline
 from tidegate.source import conditions as kinds
-from tidegate.source import credentials, pipeline
 from tidegate.source.credentials import BadCredentials
 from tidegate.source.pipeline import Pipeline, Written
 from tidegate.toolkit import conditions, texts
@@ -106,12 +106,14 @@ class HelmRepositoryReconciler:
         if is_news:
             size = texts.human_size(artifact.size or 0)
             pipeline.announce(
-                attempt, kinds.NEW_ARTIFACT, f"stored fetched index of size {size} from '{repository.spec.url}'"
+                attempt,
+                kinds.NEW_ARTIFACT,
+                f"stored fetched index of size {size} from '{repository.spec.url.partition('?')[0]}'",
             )
 
     async def _download(self, attempt: Attempt[HelmRepository], auth: HttpAuth, target: Path, etag: str) -> Downloaded:
         repository = attempt.obj
-        url = f"{auth.url}index.yaml"
+        url = charts.located(auth.url, "index.yaml")
         within = repository.spec.timeout or TIMEOUT
         try:
             return await self.files.download(url, target, auth, limit=helm_index.MAX_INDEX, within=within, etag=etag)
@@ -143,7 +145,13 @@ async def read_auth(steps: Pipeline, repository: HelmRepository) -> HttpAuth:
         await steps.read_secret(ObjectKey(namespace, reference.name)) if reference is not None else None
         for reference in (spec.secret_ref, spec.cert_secret_ref)
     ]
-    return HttpAuth(f"{spec.url.rstrip('/')}/", credentials.read(*secrets), spec.pass_credentials)
+    return HttpAuth(_as_folder(spec.url), credentials.read(*secrets), spec.pass_credentials)
+
+
+def _as_folder(url: str) -> str:
+    """`url` with one slash at the end of its path; a query stays (a signature, where the storage of a cloud serves)."""
+    path, mark, query = url.partition("?")
+    return f"{path.rstrip('/')}/{mark}{query}"
 
 
 def is_oci(repository: HelmRepository) -> bool:

@@ -25,8 +25,7 @@ async def read_of_repository(steps: Pipeline, repository: HelmRepository) -> Reg
     secret = await _read(steps, namespace, spec.secret_ref)
     certificates = await _read(steps, namespace, spec.cert_secret_ref)
     if secret is not None and DOCKER_CONFIG in secret:
-        host = spec.url.removeprefix("oci://").partition("/")[0]
-        login = _from_docker_config(secret, host, spec.secret_ref)
+        login = _from_docker_config(secret, spec.url.removeprefix("oci://"), spec.secret_ref)
         return _with_certificates(login, credentials.read(None, certificates), insecure=spec.insecure)
     found = credentials.read(secret, certificates)
     login = RegistryAuth(username=found.username, password=found.password)
@@ -42,7 +41,7 @@ async def read(steps: Pipeline, repository: OCIRepository, url: OciUrl) -> Regis
     login = RegistryAuth()
     for reference in references:
         secret = await steps.read_secret(ObjectKey(namespace, reference.name))
-        login = _from_docker_config(secret, url.host, reference)
+        login = _from_docker_config(secret, f"{url.host}/{url.path}", reference)
         if login != RegistryAuth():
             break
     certificates = await _read(steps, namespace, spec.cert_secret_ref)
@@ -60,12 +59,14 @@ async def _pull_secrets(steps: Pipeline, key: ObjectKey) -> list[LocalObjectRefe
     return [LocalObjectReference(name=str(one.get("name"))) for one in account.get("imagePullSecrets") or []]
 
 
-def _from_docker_config(secret: Mapping[str, bytes], host: str, reference: LocalObjectReference | None) -> RegistryAuth:
+def _from_docker_config(
+    secret: Mapping[str, bytes], location: str, reference: LocalObjectReference | None
+) -> RegistryAuth:
     name = reference.name if reference is not None else ""
     if DOCKER_CONFIG not in secret:
         raise BadCredentials(f"invalid credentials in secret '{name}': no '{DOCKER_CONFIG}' key")
     try:
-        return RegistryAuth.from_docker_config(secret[DOCKER_CONFIG], host)
+        return RegistryAuth.from_docker_config(secret[DOCKER_CONFIG], location)
     except InvalidCredentials as error:
         raise BadCredentials(f"invalid credentials in secret '{name}': {error}") from error
 

@@ -124,7 +124,10 @@ async def test_h3_another_host_gets_no_credentials_unless_told(
     assert [bool(header) for header in seen] == [is_for_all]
 
 
-async def test_h3_a_redirect_to_another_host_takes_no_credentials_along(files: HttpFiles, tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_for_all", [False, True])
+async def test_h3_a_redirect_to_another_host_takes_no_credentials_along(
+    files: HttpFiles, tmp_path: Path, *, is_for_all: bool
+) -> None:
     seen: list[str | None] = []
 
     async def other(request: web.Request) -> web.Response:
@@ -138,9 +141,20 @@ async def test_h3_a_redirect_to_another_host_takes_no_credentials_along(files: H
             return web.Response(status=302, headers={"Location": url})
 
         async with serving(redirect) as own:
-            await files.download(f"{own}x", tmp_path / "a", HttpAuth(own, LOGIN), limit=10, within=SOON)
+            await files.download(f"{own}x", tmp_path / "a", HttpAuth(own, LOGIN, is_for_all), limit=10, within=SOON)
 
     assert [bool(header) for header in seen] == [True, False]
+
+
+async def test_a_query_may_be_a_signature_and_is_in_no_message(files: HttpFiles, tmp_path: Path) -> None:
+    async def refuse(_request: web.Request) -> web.Response:
+        return web.Response(status=403)
+
+    async with serving(refuse) as url:
+        with pytest.raises(Unauthorized) as caught:
+            await files.download(f"{url}a?sig={SECRET}", tmp_path / "a", HttpAuth(url), limit=10, within=SOON)
+
+    assert SECRET not in str(caught.value)
 
 
 @pytest.mark.parametrize(

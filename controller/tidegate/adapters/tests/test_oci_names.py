@@ -59,8 +59,34 @@ def test_o10_other_addresses_are_refused(text: str) -> None:
 def test_docker_configs_name_hosts_in_many_ways(name: str) -> None:
     auth = base64.b64encode(b"user:pass:word").decode()
     config = json.dumps({"auths": {"other.io": {"auth": "eDp5"}, name: {"auth": auth}}}).encode()
-    found = RegistryAuth.from_docker_config(config, "ghcr.io")
+    found = RegistryAuth.from_docker_config(config, "ghcr.io/org/app")
     assert (found.username, found.password) == ("user", "pass:word")
+
+
+@pytest.mark.parametrize(
+    ("location", "user"),
+    [
+        pytest.param("ghcr.io/two/app", "two", id="the path that leads there"),
+        pytest.param("ghcr.io/twofold/app", "", id="no part of a segment"),
+        pytest.param("ghcr.io/one/deep/app", "deep", id="the longest path"),
+        pytest.param("eu.example.com/app", "any", id="a glob"),
+        pytest.param("us.example.com/app", "us", id="a host before a glob"),
+        pytest.param("a.eu.example.com/app", "", id="label by label"),
+        pytest.param("eu.example.com:5000/app", "", id="another port"),
+    ],
+)
+def test_a_docker_config_is_read_as_kubernetes_reads_it(location: str, user: str) -> None:
+    names = {
+        "ghcr.io/one": "one",
+        "ghcr.io/two": "two",
+        "https://ghcr.io/one/deep/": "deep",
+        "*.example.com": "any",
+        "us.example.com": "us",
+    }
+    auths = {name: {"username": username, "password": "p"} for name, username in names.items()}
+    config = json.dumps({"auths": auths}).encode()
+
+    assert RegistryAuth.from_docker_config(config, location).username == user
 
 
 def test_docker_configs_have_other_kinds_of_credentials() -> None:

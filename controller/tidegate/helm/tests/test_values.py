@@ -186,3 +186,25 @@ def test_p12_a_value_is_set_as_helm_sets_it(first: str, rest: list[str], text: s
         assert theirs is None
     else:
         assert theirs is None or ours == theirs
+
+
+LONG = strvals.MAX_INDEX // 2 + 1
+
+
+@pytest.mark.parametrize(
+    "paths",
+    [
+        pytest.param([f"a[{LONG}][{LONG}]"], id="in one path"),
+        pytest.param([f"a[{LONG}]", f"b[{LONG}]"], id="in two"),
+        pytest.param(["a" + "[65536]" * 29], id="in thirty levels"),
+    ],
+)
+def test_h13_empty_entries_of_lists_are_bounded_for_all_paths_together(paths: list[str]):
+    with pytest.raises(ValuesError, match=r"unable to set value at path 'a?b?\["):
+        values.compose([at(path, "x") for path in paths], None)
+
+
+def test_lists_may_be_long_where_they_are_not_empty():
+    found = values.compose([at(f"a[{index}]", "x") for index in (LONG, LONG + 1, LONG - 1, 0)], None)
+
+    assert len(found["a"]) == LONG + 2

@@ -125,7 +125,7 @@ def test_h6_names_and_versions_that_no_file_may_have_are_refused(name: str, vers
     ("http://h/charts/?token=1", "a.tgz", "http://h/charts/a.tgz?token=1"),
 ])  # fmt: skip
 def test_places_in_an_index_are_relative_to_it(base: str, url: str, located: str) -> None:
-    assert charts._located(base, url) == located
+    assert charts.located(base, url) == located
 
 
 async def test_a_chart_in_a_registry_is_pulled_by_digest(tmp_path: Path) -> None:

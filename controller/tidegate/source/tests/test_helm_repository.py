@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from aiohttp import web
 
 from tidegate.adapters.http_files import HttpFiles
@@ -28,7 +29,7 @@ class Server:
 
     async def answer(self, request: web.Request) -> web.Response:
         etag = f'"{hash(self.body)}"'
-        self.asked.append((request.path, request.headers.get("Authorization", "")))
+        self.asked.append((request.path_qs, request.headers.get("Authorization", "")))
         if self.status != 200:
             return web.Response(status=self.status)
         if request.headers.get("If-None-Match") == etag:
@@ -117,6 +118,20 @@ async def test_credentials_come_from_the_secret_and_are_missed_by_name(tmp_path:
         await desk.turn()
 
         assert (desk.said()[:14], server.asked) == ("True Succeeded", [("/charts/index.yaml", "Basic Ym90OnB3")])
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+async def test_a_query_of_the_address_goes_along_and_is_said_to_nobody(tmp_path: Path, slash: str) -> None:
+    server = Server()
+    async with a_repository(tmp_path, server) as desk:
+        url = desk.server.store.get(desk.resource, KEY)["spec"]["url"]
+        desk.change(url=f"{url}{slash}?sig=s3cret")
+        await desk.turn()
+
+        assert server.asked[-1][0] == "/charts/index.yaml?sig=s3cret"
+        server.status = 500
+        await desk.turn()
+        assert "s3cret" not in desk.said()
 
 
 async def test_one_of_type_oci_is_static(tmp_path: Path) -> None:
