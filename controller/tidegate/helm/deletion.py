@@ -47,7 +47,7 @@ async def find_held(parts: Parts, release: HelmRelease) -> Snapshot | None:
         return None
     client, uid = parts.acting_client(release), release.metadata.uid
     try:
-        begun = await storage.find_begun(client, status.storage_namespace, uid)
+        begun = await storage.find_begun(client, status.storage_namespace, uid, parts.releases.sightings)
     except InvalidRecord as error:
         raise DeletionError(f"the record of what was begun cannot be read: {error}") from error
     return history.snapshot(begun, status.last_attempted_release_action) if begun is not None else None

@@ -38,6 +38,17 @@ class Sightings:
         self._remember_deleted(place, gone)
         return [summary for summary in seen if summary.uid not in gone]
 
+    def find_all(self, namespace: str) -> list[RecordSummary] | None:
+        """All revisions of all releases that are stored there; None when the watch cannot be relied on for them now."""
+        if self.cache.selection.namespace not in ("", namespace) or not self.cache.believed:
+            return None
+        if any(version > self.cache.version for place, version in self._written.items() if place[0] == namespace):
+            return None
+        gone = {uid for place, uids in self._deleted.items() if place[0] == namespace for uid in uids}
+        keys = self.cache.keys()
+        found = [self.cache.find(key) for key in keys if key.namespace == namespace]
+        return [one for one in found if one is not None and one.uid not in gone]
+
     def is_foreign(self, update: Update[RecordSummary | None], holder: str) -> bool:
         """Whether somebody else than `holder` changed a record: helm, a person, or the process before this one."""
         if update.new is not None:

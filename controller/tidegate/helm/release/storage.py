@@ -115,21 +115,18 @@ class Storage:
         return ObjectKey(self.namespace, secrets.secret_name(self.name, version))
 
 
-async def find_begun(client: Client, namespace: str, uid: str) -> Record | None:
+async def find_begun(client: Client, namespace: str, uid: str, sightings: Sightings) -> Record | None:
     """What an action of the HelmRelease `uid` has begun in `namespace`: its newest revision, unless uninstalled.
 
     For when only the journals in the Secrets tell: the status is written when an action has ended.
     """
-    found = client.list(SECRETS, namespace, label_selector="owner=helm", metadata_only=True)
-    ours = [
-        summary
-        async for secret in found
-        if (summary := secrets.summarize(secret)) is not None
-        and summary.journal is not None
-        and summary.journal.uid == uid
-        and summary.status != Status.UNINSTALLED
-    ]
-    for summary in sorted(ours, key=operator.attrgetter("version"), reverse=True):
+    summaries = sightings.find_all(namespace)
+    if summaries is None:
+        found = client.list(SECRETS, namespace, label_selector="owner=helm", metadata_only=True)
+        summaries = [summary async for secret in found if (summary := secrets.summarize(secret)) is not None]
+    ours = [one for one in summaries if one.journal is not None and one.journal.uid == uid]
+    begun = [one for one in ours if one.status != Status.UNINSTALLED]
+    for summary in sorted(begun, key=operator.attrgetter("version"), reverse=True):
         secret = await client.find(SECRETS, ObjectKey(namespace, secrets.secret_name(summary.name, summary.version)))
         if secret is not None:
             return await threads.run(secrets.read, secret)
